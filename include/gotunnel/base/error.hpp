@@ -1,0 +1,53 @@
+// Failure as a value: every operation that can fail returns `result<T>`.
+//
+// `errc` names what only this program knows; errors of the system, of Asio and of OpenSSL keep their own categories.
+// Cancellation is not in this list: it is an exception that only net::task_group catches.
+#pragma once
+
+#include <boost/system/error_code.hpp>
+#include <boost/system/result.hpp>
+
+namespace gotunnel {
+
+using error_code = boost::system::error_code;
+
+template <class T = void>
+using result = boost::system::result<T>;
+
+enum class errc {
+  closed = 1,          ///< the stream or session was closed by this side
+  reset,               ///< the peer, or a failure on the way, ended the stream abruptly
+  end_of_stream,       ///< the peer ended the stream where more bytes were due
+  timed_out,           ///< a deadline of ours passed
+  broken_frame,        ///< bytes that are not of the protocol
+  limit_exceeded,      ///< a length, count or rate above what we accept
+  flow_control,        ///< the peer sent more than it was granted
+  peer_silent,         ///< nothing arrived from the peer for the keepalive timeout
+  wrong_secret,        ///< the peer refused our proof of the secret, or its own proof is wrong
+  refused,             ///< the peer understood and said no
+  not_gotunnel,        ///< the other end speaks another protocol
+  untrusted_server,    ///< the server's certificate is not of the CA, or the pin, that we were given
+  wrong_server_name,   ///< the server's certificate is not for gotunnel.internal
+  certificate_expired, ///< the server's certificate, or its CA, is outside its validity
+  seed_peer_refused,   ///< the peer speaks the original protocol, and -seed-peers is off
+  superseded,          ///< a newer session of the same client took over
+  bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
+  tls_failure,         ///< TLS ended with an alert or a protocol error
+  shutting_down,       ///< this process is stopping
+};
+
+[[nodiscard]] const boost::system::error_category& gotunnel_category() noexcept;
+
+[[nodiscard]] inline error_code make_error_code(errc e) noexcept {
+  return {static_cast<int>(e), gotunnel_category()};
+}
+
+/// An error that every healthy tunnel meets when the other side leaves: worth a debug line, not a warning.
+[[nodiscard]] bool quiet(const error_code& ec) noexcept;
+
+} // namespace gotunnel
+
+namespace boost::system {
+template <>
+struct is_error_code_enum<gotunnel::errc> : std::true_type {};
+} // namespace boost::system
