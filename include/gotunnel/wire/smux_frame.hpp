@@ -1,0 +1,54 @@
+// The smux frame header: version, command, length and stream id; 8 bytes, little endian.
+//
+// Follows xtaci/smux (frame.go): byte-exact for versions 1 and 2. Command 5 is ours and used only between two gotunnels
+// that agreed on it. The decoder checks what can be checked from the header alone.
+#pragma once
+
+#include "gotunnel/base/bytes.hpp"
+#include "gotunnel/base/error.hpp"
+
+#include <array>
+
+namespace gotunnel::wire {
+
+using stream_id = std::uint32_t;
+
+enum class smux_command : std::uint8_t {
+  syn = 0, ///< opens a stream
+  fin = 1, ///< the sender will send no more on this stream
+  psh = 2, ///< data
+  nop = 3, ///< keepalive, stream id 0
+  upd = 4, ///< v2: consumed u32 LE, window u32 LE
+  rst = 5, ///< gotunnel: reason u32 LE; both directions are over
+};
+
+struct smux_header {
+  static constexpr std::size_t size = 8;
+
+  std::uint8_t version = 2;
+  smux_command command = smux_command::nop;
+  std::uint16_t length = 0; ///< payload bytes that follow
+  stream_id id = 0;
+
+  friend bool operator==(const smux_header&, const smux_header&) = default;
+};
+
+/// What an UPD says: the sender has read `consumed` bytes (mod 2^32) and wants at most `window` outstanding beyond them.
+struct smux_update {
+  static constexpr std::size_t size = 8;
+
+  std::uint32_t consumed = 0;
+  std::uint32_t window = 0;
+
+  friend bool operator==(const smux_update&, const smux_update&) = default;
+};
+
+void encode(const smux_header& header, std::span<std::byte, smux_header::size> to) noexcept;
+void encode(const smux_update& update, std::span<std::byte, smux_update::size> to) noexcept;
+
+/// errc::broken_frame: not `version`, an unknown command, a length that the command cannot have, or RST when `resets` is off.
+[[nodiscard]] result<smux_header> decode_header(std::span<const std::byte, smux_header::size> from,
+                                                std::uint8_t version, bool resets) noexcept;
+[[nodiscard]] smux_update decode_update(std::span<const std::byte, smux_update::size> from) noexcept;
+
+} // namespace gotunnel::wire
