@@ -24,6 +24,7 @@
 namespace gotunnel::wire {
 
 inline constexpr std::size_t control_line_limit = 16 * 1024;
+inline constexpr std::size_t control_text_limit = 1024; ///< bytes of a text that encode() keeps
 
 /// Stable codes of control errors.
 namespace control_code {
@@ -73,8 +74,8 @@ struct bye_message {
   std::string reason;
   friend bool operator==(const bye_message&, const bye_message&) = default;
 };
-/// A well-formed object whose type we do not know, or a known type with a member missing or wrong (`problem`
-/// says which).
+/// A well-formed object whose type we do not know (`problem` is empty), or whose type or another member is
+/// missing or wrong (`problem` says which).
 struct unknown_message {
   std::optional<std::uint64_t> id;
   std::string type;
@@ -85,22 +86,25 @@ struct unknown_message {
 using control_message = std::variant<bind_request, unbind_request, bound_answer, error_answer, ping_message,
                                      pong_message, bye_message, unknown_message>;
 
-/// One line, '\n' included. Requires a message other than unknown_message.
+/// One line, '\n' included. Requires a message other than unknown_message, and texts in UTF-8; those longer
+/// than control_text_limit are cut, so that the line stays within control_line_limit whatever it quotes.
 [[nodiscard]] std::string encode(const control_message& message);
 
 /// Splits the stream into lines and reads them.
 class control_reader {
 public:
   /// Appends bytes. limit_exceeded when a line grows beyond control_line_limit; no more than that is ever
-  /// kept.
+  /// kept of it, and the stream is of no further use: the lines before it can be read, nothing can be fed.
   [[nodiscard]] result<> feed(bytes_view bytes);
   /// The next message; nothing when a whole line is not there yet. broken_frame: the line is not a JSON
   /// object, or nests too deep; that line is used up and the reader can go on.
   [[nodiscard]] result<std::optional<control_message>> next();
 
 private:
-  std::string pending_;
-  std::size_t scanned_ = 0; ///< bytes of pending_ known to hold no line end
+  std::string pending_;   ///< lines that were read, lines to read, and the beginning of one
+  std::size_t read_ = 0;  ///< where the next line to read begins
+  std::size_t whole_ = 0; ///< where the line that has no end yet begins
+  bool overflowed_ = false;
 };
 
 } // namespace gotunnel::wire
