@@ -204,7 +204,9 @@ void tls_engine::feed(bytes_view cipher) noexcept {
   if (!state_->broken && !state_->peer_closed) state_->port.input = cipher;
 }
 
-std::size_t tls_engine::pending_input() const noexcept { return state_->port.input.size(); }
+std::size_t tls_engine::pending_input() const noexcept {
+  return state_->port.input.size() + static_cast<std::size_t>(SSL_pending(state_->ssl.get()));
+}
 
 result<tls_engine::progress> tls_engine::handshake() {
   if (state_->broken) return state_->broken;
@@ -228,7 +230,7 @@ result<std::size_t> tls_engine::read(bytes_span to) {
   SSL* const ssl = state_->ssl.get();
   std::size_t got = 0;
   while (got < to.size()) {
-    if (state_->port.input.empty() && SSL_pending(ssl) == 0) break; // spares OpenSSL a buffer for nothing
+    if (pending_input() == 0) break; // spares OpenSSL a buffer for nothing
     clear_errors();
     std::size_t n = 0;
     const int done = SSL_read_ex(ssl, to.data() + got, to.size() - got, &n);

@@ -120,7 +120,8 @@ result<bool> create_directory(const std::filesystem::path& path, mode_t mode) {
     return false;
   }
   if (::chmod(path.c_str(), mode) != 0) return {in_place_error, last_error()};
-  if (const result<> synced = sync_directory(directory_of(path)); !synced) return {in_place_error, synced.error()};
+  if (const result<> synced = sync_directory(directory_of(path)); !synced)
+    return {in_place_error, synced.error()};
   return true;
 }
 

@@ -1,8 +1,9 @@
 // Blocks of memory that are borrowed while bytes rest in them, and given back when they are drained.
 //
-// An idle connection holds no block; that is what keeps ten thousand of them small. Three sizes: a few bytes should not
-// hold 64 KiB, and a bulk transfer should not be cut into small writes. Each thread has a pool of its own (no locks);
-// a block must be given back on the thread that borrowed it. What a pool keeps for reuse is bounded, the rest is freed.
+// An idle connection holds no block; that is what keeps ten thousand of them small. Three sizes: a few bytes
+// should not hold 64 KiB, and a bulk transfer should not be cut into small writes. Each thread has a pool of
+// its own (no locks); a block must be given back on the thread that borrowed it. What a pool keeps for reuse
+// is bounded, the rest is freed.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -11,7 +12,7 @@
 
 namespace gotunnel {
 
-enum class block_size : std::size_t { small = 4 * 1024, medium = 16 * 1024, large = 64 * 1024 };
+enum class block_size : std::size_t { small = 4 * 1024, medium = 16 * 1024, large = 66 * 1024, huge = 264 * 1024 };
 
 /// One borrowed block, or none. Given back by its destructor.
 class block {
