@@ -45,6 +45,7 @@ public:
   [[nodiscard]] const std::string& authority() const noexcept { return authority_; } ///< PEM of ca.crt
   [[nodiscard]] const crypto::certificate_facts& server_facts() const noexcept { return server_facts_; }
   [[nodiscard]] const crypto::certificate_facts& authority_facts() const noexcept { return authority_facts_; }
+  [[nodiscard]] std::vector<std::string> warnings() const { return {}; }
   [[nodiscard]] bool created() const noexcept { return created_; }
   /// False when ca.key is absent: the leaf serves until it expires and cannot be renewed here.
   [[nodiscard]] bool renewable() const noexcept { return renewable_; }
