@@ -138,7 +138,8 @@ func roundTrip(stream *smux.Stream, seed uint64, length int64) ([]byte, error) {
 	return sum, <-sent
 }
 
-// bulk moves one blob each way at the same time on one stream, which the session's client opens.
+// bulk moves one blob each way at the same time on one stream, which the session's client opens. The server's FIN says that
+// it has verified what it got.
 func bulk(session *smux.Session, o *options, r *report) error {
 	open := session.AcceptStream
 	if o.role == "client" {
@@ -162,7 +163,21 @@ func bulk(session *smux.Session, o *options, r *report) error {
 		return err
 	}
 	r.Streams, r.Bytes, r.SHA256 = 1, length, hex.EncodeToString(sum)
+	if o.role == "client" {
+		if err := expectEnd(stream); err != nil {
+			return err
+		}
+	}
 	return stream.Close()
+}
+
+// expectEnd waits for the peer's FIN, which in these scenarios says that the peer is content.
+func expectEnd(stream *smux.Stream) error {
+	defer runtime.KeepAlive(stream)
+	if n, err := stream.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		return fmt.Errorf("stream %d did not end as it should: %d bytes, %v", stream.ID(), n, err)
+	}
+	return nil
 }
 
 // idle does nothing for a while and fails when the session does not live through it.
@@ -232,9 +247,8 @@ func dialSlowReader(session *smux.Session, o *options, r *report) error {
 		return fmt.Errorf("the stream that was not read: %w", err)
 	}
 	r.Streams, r.Bytes = 2, o.bytes
-	// The peer closes the stream when it has verified the blob.
-	if _, err := neglected.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("waiting for the end of the stream that was not read: %v", err)
+	if err := expectEnd(neglected); err != nil {
+		return err
 	}
 	return neglected.Close()
 }
