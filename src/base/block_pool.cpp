@@ -15,7 +15,9 @@ constexpr std::array<std::pair<std::size_t, std::size_t>, 3> classes{{
     {static_cast<std::size_t>(block_size::large), 32},
 }};
 
-std::size_t class_of(std::size_t size) noexcept { return size == classes[0].first ? 0 : size == classes[1].first ? 1 : 2; }
+std::size_t class_of(std::size_t size) noexcept {
+  return size == classes[0].first ? 0 : size == classes[1].first ? 1 : 2;
+}
 
 struct free_lists {
   std::array<std::vector<std::byte*>, classes.size()> lists;

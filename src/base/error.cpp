@@ -25,7 +25,8 @@ public:
     case errc::untrusted_server: return "the server's certificate is of another CA";
     case errc::wrong_server_name: return "the server's certificate is not for gotunnel.internal";
     case errc::certificate_expired: return "the server's certificate is expired or not yet valid";
-    case errc::seed_peer_refused: return "the peer speaks the original protocol, which -seed-peers off refuses";
+    case errc::seed_peer_refused:
+      return "the peer speaks the original protocol, which -seed-peers off refuses";
     case errc::superseded: return "a newer session of the same client took over";
     case errc::bad_certificate: return "bad certificate or key file";
     case errc::tls_failure: return "TLS failure";

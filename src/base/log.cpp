@@ -1,7 +1,7 @@
 #include "gotunnel/base/log.hpp"
 
-#include <boost/json/serialize.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/log/core.hpp>
 #include <boost/log/expressions.hpp>
 #include <boost/log/sinks/sync_frontend.hpp>
@@ -38,8 +38,8 @@ std::string timestamp() {
       std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count() % 1'000'000;
   std::tm utc{};
   gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, micros);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, micros);
 }
 
 /// A hostile peer must not be able to forge a line or to move the reader's cursor.
@@ -57,8 +57,8 @@ std::string as_text(level at, std::string_view channel, std::string_view sentenc
                     std::initializer_list<field> fields) {
   const bool coloured = colour.load(std::memory_order_relaxed);
   std::string line = timestamp();
-  line += fmt::format(" {}{:<5}{} {}: ", coloured ? level_colours[static_cast<std::size_t>(at)] : "", name_of(at),
-                      coloured ? "\x1b[0m" : "", channel);
+  line += fmt::format(" {}{:<5}{} {}: ", coloured ? level_colours[static_cast<std::size_t>(at)] : "",
+                      name_of(at), coloured ? "\x1b[0m" : "", channel);
   append_printable(line, sentence);
   for (const field& f : fields) {
     line += fmt::format(" {}=", f.name);
@@ -69,7 +69,8 @@ std::string as_text(level at, std::string_view channel, std::string_view sentenc
 
 std::string as_json(level at, std::string_view channel, std::string_view sentence,
                     std::initializer_list<field> fields) {
-  boost::json::object line{{"time", timestamp()}, {"level", name_of(at)}, {"channel", channel}, {"message", sentence}};
+  boost::json::object line{
+      {"time", timestamp()}, {"level", name_of(at)}, {"channel", channel}, {"message", sentence}};
   for (const field& f : fields) line[f.name] = f.value;
   return boost::json::serialize(line);
 }
@@ -97,7 +98,8 @@ std::optional<level> parse_level(std::string_view name) noexcept {
 
 bool enabled(level wanted) noexcept { return wanted >= least.load(std::memory_order_relaxed); }
 
-void write(level at, std::string_view channel, std::string_view sentence, std::initializer_list<field> fields) {
+void write(level at, std::string_view channel, std::string_view sentence,
+           std::initializer_list<field> fields) {
   if (!enabled(at)) return;
   const std::string line = form.load(std::memory_order_relaxed) == format::json
                                ? as_json(at, channel, sentence, fields)

@@ -1,7 +1,7 @@
 // Views of bytes, and integers in a stated byte order.
 //
-// A `bytes_view` is borrowed: it is valid only as long as the call that received it, unless its giver says otherwise.
-// `load_*` and `store_*` require that the span holds the whole integer.
+// A `bytes_view` is borrowed: it is valid only as long as the call that received it, unless its giver says
+// otherwise. `load_*` and `store_*` require that the span holds the whole integer.
 #pragma once
 
 #include <cassert>
@@ -48,11 +48,21 @@ constexpr void store(bytes_span to, Integer value, bool little) noexcept {
 
 } // namespace detail
 
-[[nodiscard]] constexpr std::uint16_t load_le16(bytes_view b) noexcept { return detail::load<std::uint16_t>(b, true); }
-[[nodiscard]] constexpr std::uint32_t load_le32(bytes_view b) noexcept { return detail::load<std::uint32_t>(b, true); }
-[[nodiscard]] constexpr std::uint16_t load_be16(bytes_view b) noexcept { return detail::load<std::uint16_t>(b, false); }
-[[nodiscard]] constexpr std::uint32_t load_be32(bytes_view b) noexcept { return detail::load<std::uint32_t>(b, false); }
-[[nodiscard]] constexpr std::uint64_t load_be64(bytes_view b) noexcept { return detail::load<std::uint64_t>(b, false); }
+[[nodiscard]] constexpr std::uint16_t load_le16(bytes_view b) noexcept {
+  return detail::load<std::uint16_t>(b, true);
+}
+[[nodiscard]] constexpr std::uint32_t load_le32(bytes_view b) noexcept {
+  return detail::load<std::uint32_t>(b, true);
+}
+[[nodiscard]] constexpr std::uint16_t load_be16(bytes_view b) noexcept {
+  return detail::load<std::uint16_t>(b, false);
+}
+[[nodiscard]] constexpr std::uint32_t load_be32(bytes_view b) noexcept {
+  return detail::load<std::uint32_t>(b, false);
+}
+[[nodiscard]] constexpr std::uint64_t load_be64(bytes_view b) noexcept {
+  return detail::load<std::uint64_t>(b, false);
+}
 
 constexpr void store_le16(bytes_span b, std::uint16_t v) noexcept { detail::store(b, v, true); }
 constexpr void store_le32(bytes_span b, std::uint32_t v) noexcept { detail::store(b, v, true); }
@@ -72,7 +82,8 @@ constexpr void store_be64(bytes_span b, std::uint64_t v) noexcept { detail::stor
   return text;
 }
 
-/// Reads exactly `to.size()` bytes of hexadecimal, either case. False, and `to` unspecified, when `text` is anything else.
+/// Reads exactly `to.size()` bytes of hexadecimal, either case. False, and `to` unspecified, when `text` is
+/// anything else.
 [[nodiscard]] inline bool from_hex(std::string_view text, bytes_span to) noexcept {
   if (text.size() != to.size() * 2) return false;
   const auto digit = [](char c) -> int {

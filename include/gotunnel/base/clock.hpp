@@ -1,6 +1,7 @@
 // Time as an argument. Floors 0 to 2 never ask what time it is: the driver passes `now` in.
 //
-// `time_point` is monotonic and measures waits; `wall_time` is the calendar and serves certificates only, because it may jump.
+// `time_point` is monotonic and measures waits; `wall_time` is the calendar and serves certificates only,
+// because it may jump.
 #pragma once
 
 #include <chrono>

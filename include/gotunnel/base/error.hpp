@@ -1,7 +1,7 @@
 // Failure as a value: every operation that can fail returns `result<T>`.
 //
-// `errc` names what only this program knows; errors of the system, of Asio and of OpenSSL keep their own categories.
-// Cancellation is not in this list: it is an exception that only net::task_group catches.
+// `errc` names what only this program knows; errors of the system, of Asio and of OpenSSL keep their own
+// categories. Cancellation is not in this list: it is an exception that only net::task_group catches.
 #pragma once
 
 #include <boost/system/error_code.hpp>

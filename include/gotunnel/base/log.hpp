@@ -3,8 +3,9 @@
 //   log::info("reverse", "port {} opened", 8080);
 //   log::warn("reverse", fmt::format(...), {{"client", id}});     // named values become JSON members
 //
-// Lines go to stderr, as text or as one JSON object a line (`-log-format`). Any thread may log. A secret has no formatter,
-// so it cannot be logged. A line never holds control characters: bytes from the network are escaped here.
+// Lines go to stderr, as text or as one JSON object a line (`-log-format`). Any thread may log. A secret has
+// no formatter, so it cannot be logged. A line never holds control characters: bytes from the network are
+// escaped here.
 #pragma once
 
 #include <fmt/format.h>
@@ -36,7 +37,8 @@ struct field {
   std::string value;
 };
 
-void write(level at, std::string_view channel, std::string_view sentence, std::initializer_list<field> fields = {});
+void write(level at, std::string_view channel, std::string_view sentence,
+           std::initializer_list<field> fields = {});
 
 template <class... Args>
 void debug(std::string_view channel, fmt::format_string<Args...> text, Args&&... args) {

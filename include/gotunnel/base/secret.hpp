@@ -53,7 +53,8 @@ public:
   ~secret_text() { wipe(text_.data(), text_.size()); }
 
   [[nodiscard]] bool empty() const noexcept { return text_.empty(); }
-  /// The text itself: for the seed protocol's line, the key stretcher and the banner on a terminal; for nothing else.
+  /// The text itself: for the seed protocol's line, the key stretcher and the banner on a terminal; for
+  /// nothing else.
   [[nodiscard]] std::string_view reveal() const noexcept { return text_; }
 
 private:

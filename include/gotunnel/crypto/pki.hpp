@@ -1,7 +1,9 @@
-// Keys and certificates as values: the self-made CA, the server's certificate, what a certificate says, and its pin.
+// Keys and certificates as values: the self-made CA, the server's certificate, what a certificate says, and
+// its pin.
 //
 // No files and no clock here: PEM text in and out, `now` as an argument; link/cert_store keeps the files.
-// Follows RFC 5280. Keys are ECDSA P-256. Errors: errc::bad_certificate for text that is not what it should be.
+// Follows RFC 5280. Keys are ECDSA P-256. Errors: errc::bad_certificate for text that is not what it should
+// be.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
@@ -27,16 +29,17 @@ struct credential {
 [[nodiscard]] result<credential> make_authority(wall_time now);
 
 /// CN and DNS SAN `gotunnel.internal`, serverAuth; ends after `lifetime`, or with the CA if that is sooner.
-[[nodiscard]] result<credential> issue_server(const credential& authority, wall_time now, std::chrono::days lifetime);
+[[nodiscard]] result<credential> issue_server(const credential& authority, wall_time now,
+                                              std::chrono::days lifetime);
 
 /// What one certificate says.
 struct certificate_facts {
-  std::string subject;                 ///< RFC 2253, for people
-  std::vector<std::string> dns_names;  ///< the subject alternative names
+  std::string subject;                ///< RFC 2253, for people
+  std::vector<std::string> dns_names; ///< the subject alternative names
   wall_time not_before{};
   wall_time not_after{};
-  bool authority = false;              ///< basicConstraints CA
-  std::string pin;                     ///< `sha256:` + hex of SHA-256 over the SubjectPublicKeyInfo (as RFC 7469 hashes it)
+  bool authority = false; ///< basicConstraints CA
+  std::string pin; ///< `sha256:` + hex of SHA-256 over the SubjectPublicKeyInfo (as RFC 7469 hashes it)
 };
 
 /// The first certificate of a PEM text.
@@ -46,7 +49,8 @@ struct certificate_facts {
 /// True when `certificate` was signed by `authority`'s key (names and times are not looked at).
 [[nodiscard]] result<bool> signed_by(std::string_view certificate_pem, std::string_view authority_pem);
 
-/// A pin as the user writes it: `sha256:` and 64 hexadecimal digits. Normalized to lower case; false when it is not one.
+/// A pin as the user writes it: `sha256:` and 64 hexadecimal digits. Normalized to lower case; false when it
+/// is not one.
 [[nodiscard]] bool normalize_pin(std::string& pin);
 
 } // namespace gotunnel::crypto

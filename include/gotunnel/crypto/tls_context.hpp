@@ -1,7 +1,8 @@
-// What TLS connections have in common: certificates, trust, versions, ALPN. Made once, shared by many connections.
+// What TLS connections have in common: certificates, trust, versions, ALPN. Made once, shared by many
+// connections.
 //
-// A server's context is immutable; a renewed certificate makes a new context, and connections in progress keep the old one.
-// Contexts may be used from several threads at once. Errors: errc::bad_certificate.
+// A server's context is immutable; a renewed certificate makes a new context, and connections in progress
+// keep the old one. Contexts may be used from several threads at once. Errors: errc::bad_certificate.
 #pragma once
 
 #include "gotunnel/base/error.hpp"
@@ -19,31 +20,35 @@ namespace gotunnel::crypto {
 inline constexpr std::string_view native_alpn = "gotunnel/1";
 
 struct tls_server_options {
-  credential server;       ///< the leaf and its key
-  std::string authority;   ///< PEM of the CA: sent after the leaf, so that a client with only a pin can build the chain
-  bool seed_peers = true;  ///< also accept TLS 1.2 and connections without ALPN, as the original client makes them
+  credential server; ///< the leaf and its key
+  std::string
+      authority; ///< PEM of the CA: sent after the leaf, so that a client with only a pin can build the chain
+  bool seed_peers =
+      true; ///< also accept TLS 1.2 and connections without ALPN, as the original client makes them
 };
 
 struct tls_client_options {
-  std::string authority;   ///< PEM of the trusted CA (may hold several); empty when `pin` is set
-  std::string pin;         ///< normalized pin of the CA or of the leaf; empty when `authority` is set
-  bool seed_peers = true;  ///< also accept TLS 1.2 and a server that chooses no ALPN
+  std::string authority;  ///< PEM of the trusted CA (may hold several); empty when `pin` is set
+  std::string pin;        ///< normalized pin of the CA or of the leaf; empty when `authority` is set
+  bool seed_peers = true; ///< also accept TLS 1.2 and a server that chooses no ALPN
 };
 
 /// Shared handle of an SSL_CTX.
 class tls_context {
 public:
-  /// ALPN: `gotunnel/1` is chosen when offered (TLS 1.3 only); an offer without it ends the handshake (no_application_protocol);
-  /// no offer at all is a seed peer, and ends the handshake when those are off.
+  /// ALPN: `gotunnel/1` is chosen when offered (TLS 1.3 only); an offer without it ends the handshake
+  /// (no_application_protocol); no offer at all is a seed peer, and ends the handshake when those are off.
   [[nodiscard]] static result<tls_context> server(const tls_server_options& options);
-  /// Trusts exactly the CA or pin given, checks the DNS SAN `gotunnel.internal`, sends that name as SNI, offers `gotunnel/1`.
+  /// Trusts exactly the CA or pin given, checks the DNS SAN `gotunnel.internal`, sends that name as SNI,
+  /// offers `gotunnel/1`.
   [[nodiscard]] static result<tls_context> client(const tls_client_options& options);
 
   [[nodiscard]] ssl_ctx_st* native() const noexcept { return context_.get(); }
   [[nodiscard]] bool is_server() const noexcept { return server_; }
 
 private:
-  tls_context(std::shared_ptr<ssl_ctx_st> context, bool server) : context_(std::move(context)), server_(server) {}
+  tls_context(std::shared_ptr<ssl_ctx_st> context, bool server)
+      : context_(std::move(context)), server_(server) {}
 
   std::shared_ptr<ssl_ctx_st> context_;
   bool server_;

@@ -1,12 +1,12 @@
 // One TLS connection as a sans-IO machine: cipher text in and out, plain text in and out. No socket.
 //
-//   engine.feed(cipher);                  // borrowed until read() or handshake() says `wants_input`, or until consumed whole
-//   engine.handshake() / engine.read(to)  // until they want more input
+//   engine.feed(cipher);                  // borrowed until read() or handshake() says `wants_input`, or
+//   until consumed whole engine.handshake() / engine.read(to)  // until they want more input
 //   engine.write(plain, out)              // seals as many records as `out` can hold
 //   engine.take_output(out)               // what handshake and alerts produced
 //
-// OpenSSL reads and writes our buffers directly through a BIO, so a read() or write() handles many records without a copy of
-// its own into intermediate pairs. Follows RFC 8446 and RFC 5246. One thread at a time.
+// OpenSSL reads and writes our buffers directly through a BIO, so a read() or write() handles many records
+// without a copy of its own into intermediate pairs. Follows RFC 8446 and RFC 5246. One thread at a time.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -28,7 +28,8 @@ public:
   tls_engine(tls_engine&&) noexcept;
   ~tls_engine();
 
-  /// Largest plain text of a record (RFC 8446 5.1) and the most that sealing adds to it (5.2, header included).
+  /// Largest plain text of a record (RFC 8446 5.1) and the most that sealing adds to it (5.2, header
+  /// included).
   static constexpr std::size_t record_plain = 16 * 1024;
   static constexpr std::size_t record_overhead = 5 + 256;
 
@@ -38,8 +39,9 @@ public:
   void feed(bytes_view cipher) noexcept;
   [[nodiscard]] std::size_t pending_input() const noexcept;
 
-  /// Takes the handshake as far as the input allows. Collect the output after every call, also after an error (the alert).
-  /// Errors: untrusted_server, wrong_server_name, certificate_expired, not_gotunnel, tls_failure.
+  /// Takes the handshake as far as the input allows. Collect the output after every call, also after an error
+  /// (the alert). Errors: untrusted_server, wrong_server_name, certificate_expired, not_gotunnel,
+  /// tls_failure.
   [[nodiscard]] result<progress> handshake();
 
   /// Decrypts into `to`: the number of bytes, or 0 when more input is needed (or `closed()` has become true).

@@ -1,14 +1,14 @@
 // The directory of certificates: made on first start, loaded later, renewed in time, never half-written.
 //
-//   store = cert_store::open(dir, now)    // loads, or makes all four files when the directory holds no ca.crt
-//   store.due(now) -> store.renew(now)    // from a timer; then make a new TLS context of credentials()
-//   store.reload() when somebody else changed the files
+//   store = cert_store::open(dir, now)    // loads, or makes all four files when the directory holds no
+//   ca.crt store.due(now) -> store.renew(now)    // from a timer; then make a new TLS context of
+//   credentials() store.reload() when somebody else changed the files
 //
-// Files: ca.crt ca.key server.crt server.key; directory 0700, keys 0600. All changes go through a journal (`.new/`, complete
-// and synced before it gets its name), so a crash leaves the old state or the new one; the next open() finishes what was
-// begun. A lock on the directory makes two servers that start at once end with one CA. Existing files are never
-// overwritten except server.crt and server.key by a renewal.
-// Errors carry a sentence that names the file and the remedy; nothing on disk has changed then. Blocking; one thread.
+// Files: ca.crt ca.key server.crt server.key; directory 0700, keys 0600. All changes go through a journal
+// (`.new/`, complete and synced before it gets its name), so a crash leaves the old state or the new one; the
+// next open() finishes what was begun. A lock on the directory makes two servers that start at once end with
+// one CA. Existing files are never overwritten except server.crt and server.key by a renewal. Errors carry a
+// sentence that names the file and the remedy; nothing on disk has changed then. Blocking; one thread.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
@@ -22,7 +22,8 @@
 
 namespace gotunnel::link {
 
-/// Names the file, what is wrong with it, and what to do. Ends the program with exit code 2 when thrown at start.
+/// Names the file, what is wrong with it, and what to do. Ends the program with exit code 2 when thrown at
+/// start.
 class cert_error : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
@@ -30,7 +31,8 @@ public:
 
 struct cert_policy {
   std::chrono::days leaf_lifetime{365};
-  std::chrono::days renew_before{90}; ///< the leaf is renewed when less than this is left of it (or a third of its life, if shorter)
+  std::chrono::days renew_before{
+      90}; ///< the leaf is renewed when less than this is left of it (or a third of its life, if shorter)
 };
 
 class cert_store {

@@ -1,0 +1,106 @@
+// The control stream of the native protocol: one JSON object a line, on the client's first stream. Sans-IO.
+//
+// client -> server   {"type":"bind","id":1,"port":8080}        port 0: the server chooses
+//                    {"type":"unbind","id":1}                  close the public port; connections in progress
+//                    go on
+// server -> client   {"type":"bound","id":1,"port":8080,"address":"[::]:8080"}
+//                    {"type":"error","id":1,"code":"port_held","message":"..."}   id is absent when it
+//                    answers no request
+// both               {"type":"ping","id":7}  ->  {"type":"pong","id":7}
+//                    {"type":"bye","reason":"..."}             the sender is stopping; it opens nothing new
+//
+// Unknown keys are ignored; an unknown type is a value (`unknown`), to be answered with an error. A line is
+// at most 16 KiB and nests at most 8 deep. The `code` of an error is stable and for programs, the `message`
+// is for people.
+#pragma once
+
+#include "gotunnel/base/bytes.hpp"
+#include "gotunnel/base/error.hpp"
+
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace gotunnel::wire {
+
+inline constexpr std::size_t control_line_limit = 16 * 1024;
+
+/// Stable codes of control errors.
+namespace control_code {
+inline constexpr std::string_view bad_message = "bad_message"; ///< not JSON, or a member is missing or wrong
+inline constexpr std::string_view unknown_type = "unknown_type";
+inline constexpr std::string_view port_not_allowed = "port_not_allowed"; ///< outside -allow-ports
+inline constexpr std::string_view port_held = "port_held";               ///< another client has it
+inline constexpr std::string_view live_copy = "live_copy"; ///< a live process with the same client id has it
+inline constexpr std::string_view port_unavailable =
+    "port_unavailable"; ///< the system refuses to listen on it
+inline constexpr std::string_view duplicate_bind =
+    "duplicate_bind"; ///< this session already has it, or the id is in use
+inline constexpr std::string_view too_many_binds = "too_many_binds";
+inline constexpr std::string_view shutting_down = "shutting_down";
+} // namespace control_code
+
+struct bind_request {
+  std::uint64_t id = 0;
+  std::uint16_t port = 0;
+  friend bool operator==(const bind_request&, const bind_request&) = default;
+};
+struct unbind_request {
+  std::uint64_t id = 0;
+  friend bool operator==(const unbind_request&, const unbind_request&) = default;
+};
+struct bound_answer {
+  std::uint64_t id = 0;
+  std::uint16_t port = 0;
+  std::string address; ///< as the listener reports it
+  friend bool operator==(const bound_answer&, const bound_answer&) = default;
+};
+struct error_answer {
+  std::optional<std::uint64_t> id;
+  std::string code;
+  std::string message;
+  friend bool operator==(const error_answer&, const error_answer&) = default;
+};
+struct ping_message {
+  std::uint64_t id = 0;
+  friend bool operator==(const ping_message&, const ping_message&) = default;
+};
+struct pong_message {
+  std::uint64_t id = 0;
+  friend bool operator==(const pong_message&, const pong_message&) = default;
+};
+struct bye_message {
+  std::string reason;
+  friend bool operator==(const bye_message&, const bye_message&) = default;
+};
+/// A well-formed object whose type we do not know, or a known type with a member missing or wrong (`problem`
+/// says which).
+struct unknown_message {
+  std::optional<std::uint64_t> id;
+  std::string type;
+  std::string problem;
+  friend bool operator==(const unknown_message&, const unknown_message&) = default;
+};
+
+using control_message = std::variant<bind_request, unbind_request, bound_answer, error_answer, ping_message,
+                                     pong_message, bye_message, unknown_message>;
+
+/// One line, '\n' included. Requires a message other than unknown_message.
+[[nodiscard]] std::string encode(const control_message& message);
+
+/// Splits the stream into lines and reads them.
+class control_reader {
+public:
+  /// Appends bytes. limit_exceeded when a line grows beyond control_line_limit; no more than that is ever
+  /// kept.
+  [[nodiscard]] result<> feed(bytes_view bytes);
+  /// The next message; nothing when a whole line is not there yet. broken_frame: the line is not a JSON
+  /// object, or nests too deep; that line is used up and the reader can go on.
+  [[nodiscard]] result<std::optional<control_message>> next();
+
+private:
+  std::string pending_;
+  std::size_t scanned_ = 0; ///< bytes of pending_ known to hold no line end
+};
+
+} // namespace gotunnel::wire
