@@ -1,7 +1,9 @@
 #include "interop/go_peer.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
 
+#include <cstdlib>
 #include <sstream>
 
 namespace gotunnel::testing {

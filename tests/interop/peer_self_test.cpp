@@ -1,6 +1,7 @@
 // Go against Go: what these programs find in ours is worth something only when they agree with each other.
 #include "interop/go_peer.hpp"
 #include "support/loopback.hpp"
+#include "support/scratch_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <filesystem>
 #include <string>
 
 using namespace gotunnel::testing;
@@ -18,26 +18,6 @@ namespace data = boost::unit_test::data;
 namespace {
 
 constexpr auto patience = 60s;
-
-/// A directory for certificates that goes away with the test.
-class scratch {
-public:
-  scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "gotunnel-interop-XXXXXX").string();
-    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  scratch(const scratch&) = delete;
-  scratch& operator=(const scratch&) = delete;
-  ~scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
-private:
-  std::filesystem::path path_;
-};
 
 child_process seed_peer(const std::string& flags) {
   return child_process(seed_peer_path(), {.arguments = words(flags)});
@@ -70,7 +50,7 @@ BOOST_AUTO_TEST_CASE(a_stream_that_is_not_read_stalls_no_other) {
 
 BOOST_AUTO_TEST_CASE(keepalive_carries_an_idle_session) {
   const std::string flags = "-keepalive-interval 100ms -keepalive-timeout 300ms";
-  pair(flags + " echo", flags + " -for 1s idle");
+  pair(fmt::format("{} echo", flags), fmt::format("{} -for 1s idle", flags));
 }
 
 BOOST_AUTO_TEST_CASE(a_silent_peer_is_noticed) {
@@ -87,16 +67,17 @@ BOOST_AUTO_TEST_CASE(versions_do_not_mix) {
 }
 
 BOOST_AUTO_TEST_CASE(the_original_protocol_carries_visitors) {
-  const scratch certs;
+  const scratch_directory certs;
   const loopback_listener service;
-  child_process server = seed_peer("server -secret open-sesame -certs " + certs.path());
+  child_process server =
+      seed_peer(fmt::format("server -secret open-sesame -certs {}", certs.path().string()));
   const auto port = server.wait_for_number(output::out, "listening ", patience);
   BOOST_REQUIRE(port.has_value());
   for (const char* version : {"1.2", "1.3"}) {
     child_process client =
         seed_peer(fmt::format("client -server 127.0.0.1:{} -secret open-sesame -ca {}/ca.crt -tls {} "
                               "-remote-port 0 -local-target 127.0.0.1:{}",
-                              *port, certs.path(), version, service.port()));
+                              *port, certs.path().string(), version, service.port()));
     BOOST_REQUIRE(client.wait_for(output::out, "tunnel up", patience).has_value());
     const auto open = server.wait_for_number(output::out, "public ", patience);
     BOOST_REQUIRE(open.has_value());
@@ -113,42 +94,44 @@ BOOST_AUTO_TEST_CASE(the_original_protocol_carries_visitors) {
 }
 
 BOOST_AUTO_TEST_CASE(the_original_refuses_a_wrong_secret) {
-  const scratch certs;
-  child_process server = seed_peer("server -secret open-sesame -certs " + certs.path());
+  const scratch_directory certs;
+  child_process server =
+      seed_peer(fmt::format("server -secret open-sesame -certs {}", certs.path().string()));
   const auto port = server.wait_for_number(output::out, "listening ", patience);
   BOOST_REQUIRE(port.has_value());
-  child_process client = seed_peer(
-      fmt::format("client -once -server 127.0.0.1:{} -secret guess -ca {}/ca.crt", *port, certs.path()));
+  child_process client = seed_peer(fmt::format(
+      "client -once -server 127.0.0.1:{} -secret guess -ca {}/ca.crt", *port, certs.path().string()));
   BOOST_TEST(client.wait_for(output::out, "ERROR: Invalid Secret", patience).has_value());
   BOOST_TEST(client.wait(patience).value().code == 1);
 }
 
 BOOST_AUTO_TEST_CASE(the_original_says_why_a_port_is_refused) {
-  const scratch certs;
+  const scratch_directory certs;
   const loopback_listener taken;
-  child_process server = seed_peer("server -secret open-sesame -certs " + certs.path());
+  child_process server =
+      seed_peer(fmt::format("server -secret open-sesame -certs {}", certs.path().string()));
   const auto port = server.wait_for_number(output::out, "listening ", patience);
   BOOST_REQUIRE(port.has_value());
   child_process client = seed_peer(
       fmt::format("client -once -server 127.0.0.1:{} -secret open-sesame -ca {}/ca.crt -remote-port {}",
-                  *port, certs.path(), taken.port()));
+                  *port, certs.path().string(), taken.port()));
   BOOST_TEST(client.wait_for(output::out, "address already in use", patience).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(the_original_reconnects) {
-  const scratch certs;
-  child_process first = seed_peer("server -secret open-sesame -certs " + certs.path());
+  const scratch_directory certs;
+  child_process first = seed_peer(fmt::format("server -secret open-sesame -certs {}", certs.path().string()));
   const auto port = first.wait_for_number(output::out, "listening ", patience);
   BOOST_REQUIRE(port.has_value());
   child_process client = seed_peer(fmt::format(
       "client -server 127.0.0.1:{} -secret open-sesame -ca {}/ca.crt -remote-port 0 -retry-interval 50ms",
-      *port, certs.path()));
+      *port, certs.path().string()));
   BOOST_REQUIRE(client.wait_for(output::out, "tunnel up", patience).has_value());
   first.signal(SIGKILL);
   BOOST_REQUIRE(first.wait(patience).has_value());
   BOOST_REQUIRE(client.wait_for(output::out, "session closed", patience).has_value());
   child_process second = seed_peer(
-      fmt::format("server -secret open-sesame -certs {} -listen 127.0.0.1:{}", certs.path(), *port));
+      fmt::format("server -secret open-sesame -certs {} -listen 127.0.0.1:{}", certs.path().string(), *port));
   BOOST_TEST(client.wait_for(output::out, "tunnel up", patience).has_value());
 }
 
