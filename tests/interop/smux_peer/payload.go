@@ -63,12 +63,13 @@ func sendBlob(w io.Writer, seed uint64, length int64) error {
 	return nil
 }
 
-// receiveBlob reads what sendBlob wrote, and compares the digest.
-func receiveBlob(r io.Reader) (length int64, sum []byte, err error) {
+// receiveBlob reads what sendBlob wrote, and compares the digest. It calls started when the length has come.
+func receiveBlob(r io.Reader, started func()) (length int64, sum []byte, err error) {
 	var head [8]byte
 	if _, err = io.ReadFull(r, head[:]); err != nil {
 		return 0, nil, fmt.Errorf("length of the blob: %w", err)
 	}
+	started()
 	length = int64(binary.BigEndian.Uint64(head[:]))
 	digest := sha256.New()
 	if n, err := io.CopyBuffer(digest, io.LimitReader(r, length), make([]byte, piece)); err != nil || n != length {
