@@ -18,7 +18,8 @@ public:
   explicit loopback_socket(int descriptor) noexcept : descriptor_(descriptor) {}
   loopback_socket(loopback_socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   loopback_socket& operator=(loopback_socket&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
+    loopback_socket moved(std::move(other));
+    std::swap(descriptor_, moved.descriptor_);
     return *this;
   }
   ~loopback_socket();
