@@ -25,17 +25,17 @@ core_driver::core_driver(loopback_socket socket, const wire::smux_config& config
   socket_.set_nonblocking();
 }
 
-void core_driver::adopt(wire::stream_id id, std::unique_ptr<stream_agent> agent) {
-  agent->driver = this;
-  agent->id = id;
-  streams_[id] = {std::move(agent), false};
+void core_driver::adopt(wire::stream_id id, std::unique_ptr<stream_user> user) {
+  user->driver = this;
+  user->id = id;
+  streams_[id] = {std::move(user), false};
   wake(id);
 }
 
 void core_driver::wake(wire::stream_id id) {
   entry& stream = streams_.at(id);
   if (stream.offered || !core_.alive(id)) return;
-  const bytes_view bytes = stream.agent->next();
+  const bytes_view bytes = stream.user->next();
   if (bytes.empty()) return;
   stream.offered = true;
   if (const auto submitted = core_.submit(id, bytes); !submitted) {
@@ -56,11 +56,11 @@ error_code core_driver::take_events() {
       adopt(event.id, on_open());
       continue;
     }
-    stream_agent& agent = *streams_.at(event.id).agent;
+    stream_user& user = *streams_.at(event.id).user;
     switch (event.what) {
-    case wire::smux_event::kind::data: agent.received(event.bytes); break;
-    case wire::smux_event::kind::finished: agent.ended(); break;
-    case wire::smux_event::kind::reset: agent.was_reset(); break;
+    case wire::smux_event::kind::data: user.received(event.bytes); break;
+    case wire::smux_event::kind::finished: user.ended(); break;
+    case wire::smux_event::kind::reset: user.was_reset(); break;
     case wire::smux_event::kind::opened: break;
     }
   }

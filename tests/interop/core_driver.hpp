@@ -2,11 +2,11 @@
 // a real peer is seen without Asio and without TLS in between.
 //
 //   core_driver driver(loopback_socket::connect(port), config);
-//   auto& agent = driver.open<blob_agent>(...);
-//   BOOST_REQUIRE(!driver.run_until([&] { return agent.done(); }));
+//   auto& user = driver.open<blob_user>(...);
+//   BOOST_REQUIRE(!driver.run_until([&] { return user.done(); }));
 //   BOOST_REQUIRE(!driver.leave());
 //
-// Each stream has an agent: it gives bytes when asked, takes bytes as they come, and says when they are
+// Each stream has a user: it gives bytes when asked, takes bytes as they come, and says when they are
 // consumed. `ledger` reads the frames of both directions and keeps the books of windows apart from the core.
 #pragma once
 
@@ -26,9 +26,9 @@ namespace gotunnel::testing {
 class core_driver;
 
 /// The user of one stream. The driver owns it until the end of the test.
-class stream_agent {
+class stream_user {
 public:
-  virtual ~stream_agent() = default;
+  virtual ~stream_user() = default;
 
   /// More to send, valid until the next call; empty: nothing now (core_driver::wake asks again).
   virtual bytes_view next() = 0;
@@ -46,15 +46,15 @@ public:
 
   template <class Agent, class... Args>
   Agent& open(Args&&... args) {
-    auto agent = std::make_unique<Agent>(std::forward<Args>(args)...);
-    Agent& there = *agent;
-    adopt(core_.open().value(), std::move(agent));
+    auto user = std::make_unique<Agent>(std::forward<Args>(args)...);
+    Agent& there = *user;
+    adopt(core_.open().value(), std::move(user));
     return there;
   }
-  /// Makes the agent of a stream that the peer opens. Without it such a stream is a failure.
-  std::function<std::unique_ptr<stream_agent>()> on_open;
+  /// Makes the user of a stream that the peer opens. Without it such a stream is a failure.
+  std::function<std::unique_ptr<stream_user>()> on_open;
 
-  // For agents.
+  // For users.
   void wake(wire::stream_id id);
   void consumed(wire::stream_id id, std::size_t count);
   void finish(wire::stream_id id) { core_.finish(id); }
@@ -74,11 +74,11 @@ public:
 
 private:
   struct entry {
-    std::unique_ptr<stream_agent> agent;
+    std::unique_ptr<stream_user> user;
     bool offered = false;
   };
 
-  void adopt(wire::stream_id id, std::unique_ptr<stream_agent> agent);
+  void adopt(wire::stream_id id, std::unique_ptr<stream_user> user);
   [[nodiscard]] error_code step(time_point until);
   [[nodiscard]] error_code take_events();
   [[nodiscard]] error_code receive();

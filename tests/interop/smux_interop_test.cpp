@@ -1,7 +1,7 @@
 // Our smux against the real one: as client and as server, versions 1 and 2.
-#include "interop/agents.hpp"
 #include "interop/core_driver.hpp"
 #include "interop/go_peer.hpp"
+#include "interop/users.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -55,18 +55,17 @@ struct pair {
 };
 
 template <class Agent>
-bool all_done(const std::vector<Agent*>& agents, std::size_t count) {
-  return agents.size() == count &&
-         std::ranges::all_of(agents, [](const Agent* agent) { return agent->done(); });
+bool all_done(const std::vector<Agent*>& users, std::size_t count) {
+  return users.size() == count && std::ranges::all_of(users, [](const Agent* user) { return user->done(); });
 }
 
-/// Makes agents for the streams that the peer opens, and remembers them.
+/// Makes users for the streams that the peer opens, and remembers them.
 template <class Agent, class... Args>
-auto collect(std::vector<Agent*>& agents, Args... args) {
-  return [&agents, args...]() -> std::unique_ptr<stream_agent> {
-    auto agent = std::make_unique<Agent>(args...);
-    agents.push_back(agent.get());
-    return agent;
+auto collect(std::vector<Agent*>& users, Args... args) {
+  return [&users, args...]() -> std::unique_ptr<stream_user> {
+    auto user = std::make_unique<Agent>(args...);
+    users.push_back(user.get());
+    return user;
   };
 }
 
@@ -79,10 +78,10 @@ BOOST_AUTO_TEST_SUITE(smux)
 BOOST_DATA_TEST_CASE(a_thousand_streams_of_ours_come_back,
                      data::make({"client", "server"}) * data::make({1, 2}), role, version) {
   pair two("echo", config_of(role_of(role), version));
-  std::vector<round_trip_agent*> agents;
-  for (std::size_t i = 0; i < many; ++i) agents.push_back(&two.driver.open<round_trip_agent>(i, 65536U));
-  check(two.driver.run_until([&] { return all_done(agents, many); }));
-  BOOST_TEST(std::ranges::none_of(agents, [](const auto* agent) { return agent->broken(); }));
+  std::vector<round_trip_user*> users;
+  for (std::size_t i = 0; i < many; ++i) users.push_back(&two.driver.open<round_trip_user>(i, 65536U));
+  check(two.driver.run_until([&] { return all_done(users, many); }));
+  BOOST_TEST(std::ranges::none_of(users, [](const auto* user) { return user->broken(); }));
   BOOST_TEST(two.driver.core().stream_count() == 0U);
   BOOST_TEST(two.driver.core().buffered() == 0U);
   check(two.driver.leave());
@@ -93,10 +92,10 @@ BOOST_DATA_TEST_CASE(a_thousand_streams_of_ours_come_back,
 BOOST_DATA_TEST_CASE(a_thousand_streams_of_the_peer_come_back,
                      data::make({"client", "server"}) * data::make({1, 2}), role, version) {
   pair two(fmt::format("-streams {} -bytes 65536 dial-echo", many), config_of(role_of(role), version));
-  std::vector<echo_agent*> agents;
-  two.driver.on_open = collect(agents);
+  std::vector<echo_user*> users;
+  two.driver.on_open = collect(users);
   check(two.driver.await_end());
-  BOOST_TEST(all_done(agents, many));
+  BOOST_TEST(all_done(users, many));
   BOOST_TEST(two.driver.core().stream_count() == 0U);
   two.driver.hang_up();
   BOOST_TEST(two.peer.verified());
@@ -104,28 +103,28 @@ BOOST_DATA_TEST_CASE(a_thousand_streams_of_the_peer_come_back,
 
 BOOST_DATA_TEST_CASE(a_large_blob_goes_each_way_when_we_open, data::make({1, 2}), version) {
   pair two(fmt::format("-bytes {} bulk", bulk_bytes(version)), config_of(smux_role::client, version));
-  auto& agent = two.driver.open<blob_agent>(blob_agent::side::opener, 7U, bulk_bytes(version));
-  check(two.driver.run_until([&] { return agent.done() || agent.broken(); }));
-  BOOST_TEST(agent.done());
-  BOOST_TEST(!agent.broken());
+  auto& user = two.driver.open<blob_user>(blob_user::side::opener, 7U, bulk_bytes(version));
+  check(two.driver.run_until([&] { return user.done() || user.broken(); }));
+  BOOST_TEST(user.done());
+  BOOST_TEST(!user.broken());
   check(two.driver.leave());
   BOOST_TEST(two.peer.verified());
 }
 
 BOOST_DATA_TEST_CASE(a_large_blob_goes_each_way_when_the_peer_opens, data::make({1, 2}), version) {
   pair two(fmt::format("-bytes {} bulk", bulk_bytes(version)), config_of(smux_role::server, version));
-  std::vector<blob_agent*> agents;
-  two.driver.on_open = collect(agents, blob_agent::side::acceptor, 7U, bulk_bytes(version));
+  std::vector<blob_user*> users;
+  two.driver.on_open = collect(users, blob_user::side::acceptor, 7U, bulk_bytes(version));
   check(two.driver.await_end());
-  BOOST_TEST(all_done(agents, 1));
+  BOOST_TEST(all_done(users, 1));
   two.driver.hang_up();
   BOOST_TEST(two.peer.verified());
 }
 
 BOOST_AUTO_TEST_CASE(the_largest_frames_are_taken) {
   pair two("-frame-size 65535 -bytes 4194304 -streams 4 dial-echo", config_of(smux_role::server, 2));
-  std::vector<echo_agent*> agents;
-  two.driver.on_open = collect(agents);
+  std::vector<echo_user*> users;
+  two.driver.on_open = collect(users);
   check(two.driver.await_end());
   two.driver.hang_up();
   BOOST_TEST(two.peer.verified());
@@ -135,9 +134,9 @@ BOOST_AUTO_TEST_CASE(the_largest_frames_are_sent) {
   smux_config config = config_of(smux_role::client, 2);
   config.max_frame = 65535;
   pair two("echo", config);
-  auto& agent = two.driver.open<round_trip_agent>(1U, 4 * mebibyte);
-  check(two.driver.run_until([&] { return agent.done() || agent.broken(); }));
-  BOOST_TEST(agent.done());
+  auto& user = two.driver.open<round_trip_user>(1U, 4 * mebibyte);
+  check(two.driver.run_until([&] { return user.done() || user.broken(); }));
+  BOOST_TEST(user.done());
   check(two.driver.leave());
   BOOST_TEST(two.peer.verified());
 }
@@ -146,9 +145,9 @@ BOOST_AUTO_TEST_CASE(the_largest_frames_are_sent) {
 // wait for a window, so this one fits into the first.
 BOOST_DATA_TEST_CASE(half_close_leaves_the_way_back_open, data::make({1, 2}), version) {
   pair two("echo", config_of(smux_role::client, version));
-  auto& agent = two.driver.open<round_trip_agent>(1U, 60'000U, true);
-  check(two.driver.run_until([&] { return agent.done() || agent.broken(); }));
-  BOOST_TEST(agent.done());
+  auto& user = two.driver.open<round_trip_user>(1U, 60'000U, true);
+  check(two.driver.run_until([&] { return user.done() || user.broken(); }));
+  BOOST_TEST(user.done());
   check(two.driver.leave());
   BOOST_TEST(two.peer.verified());
 }
@@ -179,11 +178,11 @@ BOOST_AUTO_TEST_CASE(a_silent_peer_is_noticed) {
 // what is on its way already exceeds the window, and nothing may follow until it is consumed.
 BOOST_AUTO_TEST_CASE(a_window_that_shrinks_is_honoured) {
   pair two("-stream-buffer 65536 slow-reader", config_of(smux_role::client, 2));
-  auto& neglected = two.driver.open<blob_agent>(blob_agent::side::opener, 1U, 8 * mebibyte);
+  auto& neglected = two.driver.open<blob_user>(blob_user::side::opener, 1U, 8 * mebibyte);
   neglected.only_write();
   check(two.driver.run_until(
       [&] { return two.driver.ledger().sent(neglected.id) == credit_ledger::first_window; }));
-  auto& lively = two.driver.open<round_trip_agent>(2U, 8 * mebibyte);
+  auto& lively = two.driver.open<round_trip_user>(2U, 8 * mebibyte);
   check(two.driver.run_until([&] { return lively.done() || lively.broken(); }));
   BOOST_TEST(lively.done());
   // In all that time not a byte more went to the stream that nobody reads: unless it is read by now, which
@@ -200,19 +199,19 @@ BOOST_AUTO_TEST_CASE(a_window_that_shrinks_is_honoured) {
 
 BOOST_AUTO_TEST_CASE(a_stream_that_we_do_not_read_stalls_no_other) {
   pair two("-bytes 8388608 dial-slow-reader", config_of(smux_role::server, 2));
-  blob_agent* neglected = nullptr;
-  echo_agent* lively = nullptr;
-  two.driver.on_open = [&]() -> std::unique_ptr<stream_agent> {
+  blob_user* neglected = nullptr;
+  echo_user* lively = nullptr;
+  two.driver.on_open = [&]() -> std::unique_ptr<stream_user> {
     if (neglected == nullptr) {
-      auto agent = std::make_unique<blob_agent>(blob_agent::side::acceptor, 1U, 0U);
-      neglected = agent.get();
+      auto user = std::make_unique<blob_user>(blob_user::side::acceptor, 1U, 0U);
+      neglected = user.get();
       neglected->only_read();
       neglected->hold();
-      return agent;
+      return user;
     }
-    auto agent = std::make_unique<echo_agent>();
-    lively = agent.get();
-    return agent;
+    auto user = std::make_unique<echo_user>();
+    lively = user.get();
+    return user;
   };
   check(two.driver.run_until([&] { return lively != nullptr && lively->done(); }));
   BOOST_TEST(neglected->held() <= two.driver.core().buffered());
@@ -228,7 +227,7 @@ BOOST_AUTO_TEST_CASE(another_version_is_a_broken_peer) {
   smux_config config = config_of(smux_role::server, 2);
   smux_peer peer("-role client -version 1 dial-echo");
   core_driver driver(loopback_socket::connect(peer.port()), config);
-  driver.on_open = [] { return std::make_unique<echo_agent>(); };
+  driver.on_open = [] { return std::make_unique<echo_user>(); };
   BOOST_TEST(driver.run_until([] { return false; }, 20s) == make_error_code(errc::broken_frame));
 }
 

@@ -1,4 +1,4 @@
-#include "interop/agents.hpp"
+#include "interop/users.hpp"
 
 #include <openssl/evp.h>
 
@@ -44,9 +44,9 @@ std::array<std::byte, sha256::size> sha256::finish() {
   return sum;
 }
 
-// --- round_trip_agent
+// --- round_trip_user
 
-bytes_view round_trip_agent::next() {
+bytes_view round_trip_user::next() {
   out_.resize(std::min(piece, length_ - sent_));
   source_.fill(out_);
   sent_ += out_.size();
@@ -56,7 +56,7 @@ bytes_view round_trip_agent::next() {
   return out_;
 }
 
-void round_trip_agent::received(bytes_view bytes) {
+void round_trip_user::received(bytes_view bytes) {
   const std::size_t count = bytes.size();
   back_ += count;
   while (!bytes.empty()) {
@@ -75,9 +75,9 @@ void round_trip_agent::received(bytes_view bytes) {
   if (back_ == length_ && !eager_) driver->finish(id);
 }
 
-// --- echo_agent
+// --- echo_user
 
-bytes_view echo_agent::next() {
+bytes_view echo_user::next() {
   if (!going_.empty()) driver->consumed(id, going_.size());
   going_.clear();
   std::swap(going_, waiting_);
@@ -88,19 +88,19 @@ bytes_view echo_agent::next() {
   return going_;
 }
 
-void echo_agent::received(bytes_view bytes) {
+void echo_user::received(bytes_view bytes) {
   waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
   driver->wake(id);
 }
 
-void echo_agent::ended() {
+void echo_user::ended() {
   ended_ = true;
   driver->wake(id);
 }
 
-// --- blob_agent
+// --- blob_user
 
-bytes_view blob_agent::next() {
+bytes_view blob_user::next() {
   if (!speaks_) return {};
   switch (stage_) {
   case stage::head:
@@ -130,7 +130,7 @@ bytes_view blob_agent::next() {
   return {};
 }
 
-void blob_agent::received(bytes_view bytes) {
+void blob_user::received(bytes_view bytes) {
   if (held_) {
     kept_.insert(kept_.end(), bytes.begin(), bytes.end());
     return;
@@ -143,14 +143,14 @@ void blob_agent::received(bytes_view bytes) {
   }
 }
 
-void blob_agent::release() {
+void blob_user::release() {
   held_ = false;
   const std::vector<std::byte> bytes = std::move(kept_);
   kept_ = {};
   received(bytes);
 }
 
-void blob_agent::take(bytes_view bytes) {
+void blob_user::take(bytes_view bytes) {
   while (!bytes.empty()) {
     if (verified_) {
       broken_ = true; // more than was announced
@@ -180,13 +180,13 @@ void blob_agent::take(bytes_view bytes) {
   }
 }
 
-void blob_agent::ended() {
+void blob_user::ended() {
   ended_ = true;
   if (!verified_ || stage_ != stage::over) broken_ = true;
   finish_when_done();
 }
 
-void blob_agent::finish_when_done() {
+void blob_user::finish_when_done() {
   if (done() && !std::exchange(finished_, true)) driver->finish(id);
 }
 

@@ -37,9 +37,9 @@ private:
 };
 
 /// Sends noise, expects it back, and then finishes. `eager` finishes before anything came back: half-close.
-class round_trip_agent : public stream_agent {
+class round_trip_user : public stream_user {
 public:
-  round_trip_agent(std::uint64_t seed, std::size_t length, bool eager = false)
+  round_trip_user(std::uint64_t seed, std::size_t length, bool eager = false)
       : length_(length), eager_(eager), source_(seed), expected_(seed) {}
 
   bytes_view next() override;
@@ -70,7 +70,7 @@ private:
 };
 
 /// Sends back what comes, and reports it consumed when it has gone out again, so that it never piles up.
-class echo_agent : public stream_agent {
+class echo_user : public stream_user {
 public:
   bytes_view next() override;
   void received(bytes_view bytes) override;
@@ -86,12 +86,12 @@ private:
 };
 
 /// One blob each way, as smux_peer has it: length (u64 BE), bytes, SHA-256.
-class blob_agent : public stream_agent {
+class blob_user : public stream_user {
 public:
   /// The opener waits for the acceptor's FIN, which says "verified"; the acceptor speaks when it has heard.
   enum class side { opener, acceptor };
 
-  blob_agent(side is, std::uint64_t seed, std::uint64_t length)
+  blob_user(side is, std::uint64_t seed, std::uint64_t length)
       : side_(is), length_(length), source_(seed), speaks_(is == side::opener) {}
 
   bytes_view next() override;
