@@ -8,15 +8,18 @@
 namespace gotunnel {
 namespace {
 
-// Kept per thread for reuse: enough for a busy worker, 3 MiB at most, 0 until first used.
-constexpr std::array<std::pair<std::size_t, std::size_t>, 3> classes{{
+// Kept per thread for reuse: enough for a busy worker, 4 MiB at most, 0 until first used.
+constexpr std::array<std::pair<std::size_t, std::size_t>, 4> classes{{
     {static_cast<std::size_t>(block_size::small), 64},
     {static_cast<std::size_t>(block_size::medium), 48},
-    {static_cast<std::size_t>(block_size::large), 32},
+    {static_cast<std::size_t>(block_size::large), 24},
+    {static_cast<std::size_t>(block_size::huge), 4},
 }};
 
 std::size_t class_of(std::size_t size) noexcept {
-  return size == classes[0].first ? 0 : size == classes[1].first ? 1 : 2;
+  std::size_t which = 0;
+  while (classes[which].first != size) ++which;
+  return which;
 }
 
 struct free_lists {

@@ -12,7 +12,7 @@
 
 namespace gotunnel {
 
-enum class block_size : std::size_t { small = 4 * 1024, medium = 16 * 1024, large = 64 * 1024 };
+enum class block_size : std::size_t { small = 4 * 1024, medium = 16 * 1024, large = 66 * 1024, huge = 264 * 1024 };
 
 /// One borrowed block, or none. Given back by its destructor.
 class block {

@@ -45,13 +45,15 @@ public:
 
   [[nodiscard]] ssl_ctx_st* native() const noexcept { return context_.get(); }
   [[nodiscard]] bool is_server() const noexcept { return server_; }
+  [[nodiscard]] bool seed_peers() const noexcept { return seed_peers_; }
 
 private:
-  tls_context(std::shared_ptr<ssl_ctx_st> context, bool server)
-      : context_(std::move(context)), server_(server) {}
+  tls_context(std::shared_ptr<ssl_ctx_st> context, bool server, bool seed_peers)
+      : context_(std::move(context)), server_(server), seed_peers_(seed_peers) {}
 
   std::shared_ptr<ssl_ctx_st> context_;
   bool server_;
+  bool seed_peers_;
 };
 
 } // namespace gotunnel::crypto

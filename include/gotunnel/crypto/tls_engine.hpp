@@ -1,9 +1,17 @@
 // One TLS connection as a sans-IO machine: cipher text in and out, plain text in and out. No socket.
 //
-//   engine.feed(cipher);                  // borrowed until read() or handshake() says `wants_input`, or
-//   until consumed whole engine.handshake() / engine.read(to)  // until they want more input
-//   engine.write(plain, out)              // seals as many records as `out` can hold
-//   engine.take_output(out)               // what handshake and alerts produced
+//   engine.feed(cipher);                  // borrowed until pending_input() is 0; one view at a time
+//   engine.handshake() / engine.read(to)  // until they want more input: then pending_input() is 0
+//   engine.write(plain, out, filled)      // seals into `out`, which must have room: sealed_size()
+//   engine.take_output(out)               // what handshake, alerts and key updates produced
+//
+// The order on the wire is the order of the calls: what take_output() and write() gave goes out first in,
+// first out. write() takes pending output along by itself, so after the handshake take_output() is needed
+// only where nothing is written.
+//
+// After a failure every further operation returns the same error. A peer cannot make the engine grow: output
+// that is not collected is bounded (64 KiB), and so is what a handshake may take in (64 KiB); beyond them the
+// connection fails.
 //
 // OpenSSL reads and writes our buffers directly through a BIO, so a read() or write() handles many records
 // without a copy of its own into intermediate pairs. Follows RFC 8446 and RFC 5246. One thread at a time.
@@ -33,24 +41,42 @@ public:
   static constexpr std::size_t record_plain = 16 * 1024;
   static constexpr std::size_t record_overhead = 5 + 256;
 
+  /// The room that write() needs for `plain` bytes, pending output not counted: AEAD records add 22 bytes in
+  /// TLS 1.3 and 29 in TLS 1.2 (the only cipher suites we have), and once in a long while a key update goes
+  /// first.
+  static constexpr std::size_t sealed_size(std::size_t plain) noexcept {
+    return plain + 32 * ((plain + record_plain - 1) / record_plain + 1);
+  }
+
   enum class progress { done, wants_input };
 
-  /// Appends cipher text from the peer; the view must stay valid until pending_input() is 0.
+  /// Lends cipher text from the peer; the view must stay valid until pending_input() is 0, and only then
+  /// comes the next.
   void feed(bytes_view cipher) noexcept;
+  /// What read() would still find without more input: cipher text not looked at, and plain text that `to` did
+  /// not hold. 0 means that the lent view is free.
   [[nodiscard]] std::size_t pending_input() const noexcept;
 
   /// Takes the handshake as far as the input allows. Collect the output after every call, also after an error
   /// (the alert). Errors: untrusted_server, wrong_server_name, certificate_expired, not_gotunnel,
-  /// tls_failure.
+  /// seed_peer_refused, tls_failure.
   [[nodiscard]] result<progress> handshake();
 
-  /// Decrypts into `to`: the number of bytes, or 0 when more input is needed (or `closed()` has become true).
+  /// Decrypts into `to` as many records as it holds: the number of bytes, or 0 when more input is needed (or
+  /// `closed()` has become true). A failure behind good bytes is reported by the next call. An end of the
+  /// input without `closed()` is a truncation; the driver knows about that, the engine does not. Errors:
+  /// tls_failure.
   [[nodiscard]] result<std::size_t> read(bytes_span to);
   /// True when the peer has sent close_notify.
   [[nodiscard]] bool closed() const noexcept;
 
-  /// Seals `plain` into records appended to `out`; the caller keeps `out` and may clear it when sent.
+  /// Seals `plain` into records, put into `out` from `filled` on, which grows; pending output goes first.
+  /// Needs pending_output() + sealed_size(plain.size()) bytes of room: otherwise limit_exceeded, and nothing
+  /// has happened. Errors: closed after shut(), tls_failure.
   [[nodiscard]] result<> write(bytes_view plain, bytes_span out, std::size_t& filled);
+  /// Changes the key that we seal with, at the next write(). write() asks for it by itself after 64 GiB, well
+  /// before the limit of AES-GCM (RFC 8446 5.5). Nothing happens in TLS 1.2.
+  void rekey() noexcept;
   /// Appends close_notify to the output.
   void shut() noexcept;
 

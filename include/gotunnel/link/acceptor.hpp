@@ -1,0 +1,61 @@
+// From a stranger's socket to an authenticated carrier: TLS handshake, ALPN, proof of the secret.
+//
+//   acceptor gate(keys, punish);
+//   admitted = co_await gate.admit(std::move(socket), context, hello_seen);
+//
+// ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line (wire/seed_greeting).
+// A stranger has `admission_limit` for all of it and costs its TLS state and one fixed buffer; a wrong proof is answered only
+// after `punish` has returned. Every failure closes the socket. On the worker of the caller, which keeps the acceptor alive.
+#pragma once
+
+#include "gotunnel/base/secret.hpp"
+#include "gotunnel/crypto/tls_context.hpp"
+#include "gotunnel/net/stream.hpp"
+#include "gotunnel/wire/psk_auth.hpp"
+
+#include <functional>
+
+namespace gotunnel::link {
+
+namespace asio = boost::asio;
+
+inline constexpr duration admission_limit = 10s;
+
+/// The secret in the forms that the two protocols need. Made once a process: stretching is slow on purpose.
+struct gate_keys {
+  secret_text secret;
+  secret_key<32> stretched;
+  bool seed_peers = true;
+};
+
+[[nodiscard]] gate_keys make_gate_keys(secret_text secret, bool seed_peers);
+
+/// A carrier whose peer has proved the secret.
+struct admitted {
+  net::stream_ptr carrier;
+  bool native = false;
+  wire::client_hello hello;       ///< native: who the client is
+  std::uint32_t capabilities = 0; ///< native: what both sides can do
+};
+
+class acceptor {
+public:
+  /// Called before a wrong proof is answered; returns when it has been held back long enough.
+  using punisher = std::function<asio::awaitable<void>()>;
+
+  acceptor(const gate_keys& keys, punisher punish) : keys_(keys), punish_(std::move(punish)) {}
+
+  /// `failure()` says more about an error.
+  [[nodiscard]] net::task<admitted> admit(net::stream_ptr socket, const crypto::tls_context& context);
+  [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
+
+private:
+  [[nodiscard]] net::task<> greet_native(admitted& peer, const std::array<std::byte, 32>& exporter);
+  [[nodiscard]] net::task<> greet_seed(admitted& peer);
+
+  const gate_keys& keys_;
+  punisher punish_;
+  std::string failure_;
+};
+
+} // namespace gotunnel::link

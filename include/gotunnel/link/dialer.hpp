@@ -1,0 +1,50 @@
+// From an address to an authenticated carrier: TCP with happy eyeballs, TLS, proof of the secret, both ways.
+//
+//   dialer way(options); reached = co_await way.reach();        // as often as needed; one at a time
+//
+// The mirror image of link/acceptor. ALPN decides: a server that chooses `gotunnel/1` is greeted natively, one that chooses
+// nothing is an original GoTunnel and gets the secret line, unless seed peers are off. Errors: those of the system and of TLS,
+// wrong_secret, not_gotunnel, seed_peer_refused, refused (version, or busy), timed_out; `failure()` says more.
+#pragma once
+
+#include "gotunnel/link/acceptor.hpp"
+#include "gotunnel/wire/address.hpp"
+
+namespace gotunnel::link {
+
+inline constexpr duration dial_limit = 10s; ///< for TCP, TLS and the greeting together, as the original has it
+
+struct dial_options {
+  wire::host_port server;
+  crypto::tls_context tls;
+  gate_keys keys;
+  wire::peer_id client{};   ///< durable
+  wire::peer_id instance{}; ///< of this process
+};
+
+/// A carrier to a server that has proved the secret (native), or accepted it (seed).
+struct reached {
+  net::stream_ptr carrier;
+  bool native = false;
+  std::uint32_t capabilities = 0;
+};
+
+class dialer {
+public:
+  explicit dialer(dial_options options) : options_(std::move(options)) {}
+
+  [[nodiscard]] net::task<reached> reach();
+  [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
+
+private:
+  [[nodiscard]] net::task<> greet_native(reached& server, const std::array<std::byte, 32>& exporter);
+  [[nodiscard]] net::task<> greet_seed(reached& server);
+
+  dial_options options_;
+  std::string failure_;
+};
+
+/// What this program can do, as both hellos say it.
+[[nodiscard]] std::uint32_t own_capabilities() noexcept;
+
+} // namespace gotunnel::link

@@ -1,0 +1,68 @@
+// One smux stream as a byte door.
+//
+// Reading lends what has arrived and, when it is consumed, grants the peer more window; writing waits until the session has
+// framed the bytes. shut() sends FIN and reading goes on. close(ending::abort), or dropping the stream before both
+// directions have ended, sends RST (FIN to peers that know no RST). On the worker of its session, which it keeps alive.
+#pragma once
+
+#include "gotunnel/base/byte_queue.hpp"
+#include "gotunnel/net/signal.hpp"
+#include "gotunnel/net/stream.hpp"
+#include "gotunnel/wire/smux_core.hpp"
+
+#include <memory>
+#include <optional>
+
+namespace gotunnel::mux {
+
+namespace asio = boost::asio;
+
+class session;
+
+class mux_stream final : public net::stream {
+public:
+  mux_stream(std::shared_ptr<session> owner, wire::stream_id id);
+  ~mux_stream() override;
+
+  net::task<bytes_view> read() override;
+  void consume(std::size_t count) override;
+  net::task<> write(bytes_view bytes) override;
+  net::task<> shut() override;
+  void close(net::ending how) override;
+  net::task<> wait_writable() override;
+  std::string peer() const override;
+
+  /// Ends both directions, telling the peer why.
+  void reset(wire::smux_reset_reason reason);
+  /// This stream's bytes go ahead of all other streams'.
+  void prioritize();
+
+  [[nodiscard]] wire::stream_id id() const noexcept { return id_; }
+  /// What the peer gave as its reason, once it has reset the stream.
+  [[nodiscard]] std::optional<wire::smux_reset_reason> peer_reason() const noexcept { return peer_reason_; }
+
+private:
+  friend class session;
+
+  // What the session reports.
+  void received(bytes_view bytes);
+  void finished_by_peer();
+  void reset_by_peer(wire::smux_reset_reason reason);
+  void sent();
+  void fail(error_code why);
+
+  std::shared_ptr<session> owner_;
+  wire::stream_id id_;
+  byte_queue unread_;
+  net::signal readable_;
+  net::signal writable_;
+  error_code failure_;
+  std::optional<wire::smux_reset_reason> peer_reason_;
+  bool offered_ = false;       ///< the core still borrows the bytes of a write()
+  bool shut_ = false;          ///< our FIN is on its way
+  bool peer_finished_ = false; ///< the peer's FIN has come
+};
+
+using mux_stream_ptr = std::unique_ptr<mux_stream>;
+
+} // namespace gotunnel::mux

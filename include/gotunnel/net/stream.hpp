@@ -1,0 +1,46 @@
+// The byte door: everything that carries bytes in order, with half-close. TCP, Unix sockets, TLS and smux streams are streams,
+// and so is anything a test puts in their place.
+//
+//   view = co_await s.read();  ... use it ...  s.consume(n);       // a reader is lent the stream's own buffer
+//   co_await s.write(bytes);                                        // returns when the bytes may be reused
+//   co_await s.shut();                                              // no more from us; reading goes on
+//   s.close(ending::graceful or ending::abort);
+//
+// One read and one write may be waiting at once. An empty view is the end of the stream (the peer's half-close). What was read
+// and not consumed is lent again by the next read(). close() makes waiting operations end with an error; it may be called more
+// than once, and the destructor closes abruptly what is still open. `ending::abort` tells the peer that the stream did not end
+// well (a TCP reset, an smux RST) and drops what is unsent. All calls on the thread of the stream's worker.
+#pragma once
+
+#include "gotunnel/base/bytes.hpp"
+#include "gotunnel/base/clock.hpp"
+#include "gotunnel/net/task.hpp"
+
+#include <memory>
+#include <string>
+
+namespace gotunnel::net {
+
+enum class ending { graceful, abort };
+
+class stream {
+public:
+  virtual ~stream() = default;
+
+  [[nodiscard]] virtual task<bytes_view> read() = 0;
+  virtual void consume(std::size_t count) = 0;
+  [[nodiscard]] virtual task<> write(bytes_view bytes) = 0;
+  [[nodiscard]] virtual task<> shut() = 0;
+  virtual void close(ending how) = 0;
+
+  /// Returns when a write would leave at once: the later the bytes are chosen, the fresher they are.
+  [[nodiscard]] virtual task<> wait_writable() = 0;
+  /// Round-trip time to the peer as far as it is known, or zero.
+  [[nodiscard]] virtual duration round_trip() const { return duration::zero(); }
+  /// The other end, for people.
+  [[nodiscard]] virtual std::string peer() const = 0;
+};
+
+using stream_ptr = std::unique_ptr<stream>;
+
+} // namespace gotunnel::net

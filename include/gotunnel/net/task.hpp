@@ -1,0 +1,27 @@
+// A task is a coroutine whose outcome is a `result<T>`: failure is a value.
+//
+//   task<std::size_t> f() { auto r = co_await g(); if (!r) co_return r.error(); co_return *r + 1; }
+//
+// Cancellation (net/task_group) arrives as an exception out of a co_await and is caught by the group alone.
+// `token` is the one completion token of the house: operations of Asio then yield a tuple of error code and values.
+#pragma once
+
+#include "gotunnel/base/error.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace gotunnel::net {
+
+namespace asio = boost::asio;
+
+using executor = asio::any_io_executor;
+
+template <class T = void>
+using task = asio::awaitable<result<T>>;
+
+inline constexpr auto token = asio::as_tuple(asio::use_awaitable);
+
+} // namespace gotunnel::net

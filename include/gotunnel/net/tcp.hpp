@@ -1,0 +1,50 @@
+// TCP: dialling with happy eyeballs, and listeners whose sockets are born on the worker that will own them.
+//
+// dial() resolves and tries the addresses of both families in turn, a new one every 250 ms (RFC 8305), and takes the first
+// that connects. A listener on all addresses takes both families through one IPv6 socket where the system has IPv6.
+#pragma once
+
+#include "gotunnel/net/socket_stream.hpp"
+#include "gotunnel/wire/address.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+namespace gotunnel::net {
+
+/// A connected socket on the caller's executor, or the error of the last address tried; errc::timed_out after `limit`.
+[[nodiscard]] task<any_socket> dial(wire::host_port address, duration limit);
+[[nodiscard]] task<any_socket> dial(wire::unix_path path, duration limit);
+
+/// The same as bytes, with IPv4-mapped addresses as IPv4.
+[[nodiscard]] wire::ip_endpoint to_wire(const asio::ip::tcp::endpoint& endpoint);
+/// `1.2.3.4:5` or `[::1]:5`.
+[[nodiscard]] std::string to_string(const asio::ip::tcp::endpoint& endpoint);
+
+/// Yields accepted sockets. Running out of descriptors makes it wait and try again (50 ms to 1 s) instead of spinning; it is
+/// logged once each time it begins.
+class tcp_listener {
+public:
+  /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use, permission_denied ...
+  [[nodiscard]] static result<tcp_listener> open(const executor& where, const wire::host_port& address);
+
+  struct accepted {
+    accepted(asio::ip::tcp::socket connection, asio::ip::tcp::endpoint from)
+        : socket(std::move(connection)), peer(std::move(from)) {}
+    asio::ip::tcp::socket socket;
+    asio::ip::tcp::endpoint peer;
+  };
+  /// The next connection, its socket bound to `owner`. Fails only when the listener is closed or cancelled.
+  [[nodiscard]] task<accepted> accept(executor owner);
+  void close();
+
+  [[nodiscard]] asio::ip::tcp::endpoint address() const { return address_; }
+
+private:
+  tcp_listener(asio::ip::tcp::acceptor acceptor, asio::ip::tcp::endpoint address)
+      : acceptor_(std::move(acceptor)), address_(std::move(address)) {}
+
+  asio::ip::tcp::acceptor acceptor_;
+  asio::ip::tcp::endpoint address_;
+};
+
+} // namespace gotunnel::net

@@ -1,0 +1,46 @@
+// TLS as a stream over another stream, by crypto/tls_engine.
+//
+//   tls_stream s(context, std::move(below)); auto ok = co_await s.handshake();   // then it is a stream like any other
+//
+// One write seals as many records as fit its buffer and sends them in one call. The end of the stream is the peer's
+// close_notify; a carrier that ends without one is errc::end_of_stream, so a cut is never taken for an end. shut() sends
+// close_notify. Buffers are borrowed while bytes are in them.
+#pragma once
+
+#include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/crypto/tls_engine.hpp"
+#include "gotunnel/net/stream.hpp"
+
+namespace gotunnel::net {
+
+class tls_stream final : public stream {
+public:
+  tls_stream(const crypto::tls_context& context, stream_ptr below);
+
+  /// Errors as of tls_engine::handshake(), or of the stream below. `failure()` then says more.
+  [[nodiscard]] task<> handshake();
+
+  task<bytes_view> read() override;
+  void consume(std::size_t count) override;
+  task<> write(bytes_view bytes) override;
+  task<> shut() override;
+  void close(ending how) override;
+  task<> wait_writable() override { return below_->wait_writable(); }
+  duration round_trip() const override { return below_->round_trip(); }
+  std::string peer() const override { return below_->peer(); }
+
+  [[nodiscard]] const crypto::tls_engine& engine() const noexcept { return engine_; }
+
+private:
+  task<> flush();
+  task<std::size_t> fetch();
+
+  crypto::tls_engine engine_;
+  stream_ptr below_;
+  std::size_t lent_ = 0; ///< bytes of the stream below that the engine is reading
+  block plain_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+} // namespace gotunnel::net

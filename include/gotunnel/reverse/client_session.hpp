@@ -1,0 +1,72 @@
+// One connected session at the client: asks for the public port, then carries visitors to the local service.
+//
+// run() returns when the session is over: stopped, lost, or refused the port. For each stream that the server opens the local
+// service is dialled; when that fails the visitor is reset and the failure is logged, at most once in a few seconds.
+// On the caller's worker.
+#pragma once
+
+#include "gotunnel/base/rate_limit.hpp"
+#include "gotunnel/link/dialer.hpp"
+#include "gotunnel/mux/session.hpp"
+#include "gotunnel/net/task_group.hpp"
+#include "gotunnel/wire/control.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace gotunnel::reverse {
+
+namespace asio = boost::asio;
+
+using local_target = std::variant<wire::host_port, wire::unix_path>;
+
+/// How a session ended.
+struct session_outcome {
+  bool was_ready = false;                    ///< the port was open
+  error_code why;
+  std::optional<wire::error_answer> refusal; ///< the server's answer, when it was no
+};
+
+class client_session {
+public:
+  /// `ready` is called once, with the answer of the server, when the public port is open.
+  using ready_handler = std::function<void(const wire::bound_answer&)>;
+
+  client_session(net::executor where, link::reached server, std::uint16_t remote_port, local_target target,
+                 ready_handler ready);
+
+  [[nodiscard]] asio::awaitable<session_outcome> run();
+  /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run().
+  void stop(duration grace);
+
+private:
+  asio::awaitable<void> control();
+  [[nodiscard]] net::task<> bind_native(mux::mux_stream& stream);
+  [[nodiscard]] net::task<> bind_seed(mux::mux_stream& stream);
+  /// The answer to a message of the server, or nothing.
+  [[nodiscard]] std::optional<wire::control_message> handle(const wire::control_message& message);
+  asio::awaitable<void> accept_visitors();
+  asio::awaitable<void> serve_visitor(mux::mux_stream_ptr inside);
+  asio::awaitable<void> wind_down(duration grace);
+  [[nodiscard]] net::task<> read_header(mux::mux_stream& inside);
+  [[nodiscard]] net::task<net::any_socket> dial_target();
+  void opened(const wire::bound_answer& answer);
+
+  net::executor where_;
+  bool native_;
+  std::uint16_t remote_port_;
+  local_target target_;
+  ready_handler ready_;
+  std::shared_ptr<mux::session> mux_;
+  net::task_group tasks_;
+  net::signal changed_; ///< visitors_ or unsaid_ changed
+  session_outcome outcome_;
+  mux::mux_stream_ptr control_;
+  std::size_t visitors_ = 0;
+  rate_limit dial_reports_{5s};
+  bool stopping_ = false;
+};
+
+} // namespace gotunnel::reverse

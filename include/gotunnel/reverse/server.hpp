@@ -1,0 +1,58 @@
+// The server: opens the tunnel door, admits strangers, runs one session per client, stops in three phases.
+//
+//   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
+//   s.renew(context);                                 // later handshakes use it; nobody is dropped
+//   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
+//
+// A stranger costs its TLS state, a deadline, and a place in a bounded queue from which the oldest stranger is dropped when it
+// is full, so that silent connections cannot keep newcomers out. Handshakes run on the workers, never on the accept path.
+// start, renew and stop on the front worker; the server outlives pool.run().
+#pragma once
+
+#include "gotunnel/link/acceptor.hpp"
+#include "gotunnel/net/task_group.hpp"
+#include "gotunnel/net/worker_pool.hpp"
+#include "gotunnel/reverse/port_book.hpp"
+#include "gotunnel/wire/stranger_book.hpp"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace gotunnel::reverse {
+
+struct server_options {
+  wire::host_port listen{"", 7000};
+  port_policy ports;
+  link::gate_keys keys;
+  crypto::tls_context tls;
+};
+
+class server {
+public:
+  server(net::worker_pool& pool, server_options options);
+  ~server();
+
+  void start();
+  [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
+  void renew(const crypto::tls_context& context);
+  [[nodiscard]] asio::awaitable<void> stop(duration grace);
+
+private:
+  class hall; // what one worker runs: strangers being admitted, and sessions
+
+  asio::awaitable<void> accept_clients();
+  [[nodiscard]] asio::awaitable<void> stop_hall(hall& which, duration grace);
+  [[nodiscard]] asio::awaitable<void> punish(wire::ip_endpoint source);
+
+  net::worker_pool& pool_;
+  server_options options_;
+  net::executor front_;
+  port_book book_;
+  wire::stranger_book strangers_; ///< on the front worker
+  std::optional<net::tcp_listener> door_;
+  std::vector<std::unique_ptr<hall>> halls_;
+  net::task_group tasks_;
+};
+
+} // namespace gotunnel::reverse

@@ -1,0 +1,67 @@
+// One authenticated client at the server: its control stream, its ports, its visitors.
+//
+// Native clients speak wire/control on their first stream; seed clients send one request (wire/seed_greeting) and bind one
+// port. For a visitor the session opens a stream, writes who the visitor is (native), and splices. The session ends when its
+// carrier does, when a newer session of the same client takes over, or by stop(). On one worker, which runs it.
+#pragma once
+
+#include "gotunnel/link/acceptor.hpp"
+#include "gotunnel/link/greeting_io.hpp"
+#include "gotunnel/mux/session.hpp"
+#include "gotunnel/net/task_group.hpp"
+#include "gotunnel/reverse/port_book.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+
+namespace gotunnel::reverse {
+
+class server_session final : public port_holder, public std::enable_shared_from_this<server_session> {
+public:
+  server_session(net::executor where, net::executor front, port_book& book, link::admitted peer);
+
+  /// Serves the client until the session is over. Once.
+  asio::awaitable<void> run();
+  /// Opens nothing new, tells the client, lets visitors finish for at most `grace`, then ends run().
+  void stop(duration grace);
+
+  net::executor where() const override { return where_; }
+  void welcome(visitor who) override;
+  void ping(duration limit, std::function<void(bool)> answer) override;
+  void superseded() override;
+
+private:
+  asio::awaitable<void> serve();
+  asio::awaitable<void> serve_native(mux::mux_stream& control);
+  asio::awaitable<void> serve_seed(mux::mux_stream& control);
+  asio::awaitable<void> refuse_streams();
+  asio::awaitable<void> serve_visitor(visitor who);
+  asio::awaitable<void> give_up_ping(std::uint64_t id, duration limit);
+  asio::awaitable<void> wind_down(duration grace);
+
+  [[nodiscard]] asio::awaitable<wire::control_message> bind(std::uint64_t service, std::uint16_t port);
+  /// What a message of the client is answered with, if anything.
+  [[nodiscard]] asio::awaitable<std::optional<wire::control_message>> reply_to(const wire::control_message& message);
+  void pong(std::uint64_t id, bool alive);
+  void say(wire::control_message message);
+  asio::awaitable<void> say_queued(mux::mux_stream& control);
+
+  net::executor where_;
+  net::executor front_;
+  port_book& book_;
+  std::string client_;
+  bool native_;
+  wire::client_hello hello_;
+  std::shared_ptr<mux::session> mux_;
+  net::task_group tasks_;                    ///< control and visitors
+  net::signal changed_;                      ///< visitors_, unsaid_ or saying_ changed
+  std::deque<wire::control_message> unsaid_; ///< at most unsaid_limit; the control stream is not read while it is full
+  std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
+  std::map<std::uint64_t, std::function<void(bool)>> pings_;
+  std::uint64_t next_ping_ = 1;
+  std::size_t visitors_ = 0;
+  bool stopping_ = false;
+};
+
+} // namespace gotunnel::reverse

@@ -1,0 +1,97 @@
+#include "gotunnel/link/acceptor.hpp"
+
+#include "gotunnel/crypto/digest.hpp"
+#include "gotunnel/link/dialer.hpp"
+#include "gotunnel/link/greeting_io.hpp"
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/tls_stream.hpp"
+#include "gotunnel/wire/seed_greeting.hpp"
+
+namespace gotunnel::link {
+
+gate_keys make_gate_keys(secret_text secret, bool seed_peers) {
+  gate_keys keys;
+  keys.stretched = crypto::stretch(secret, wire::stretch_salt);
+  keys.secret = std::move(secret);
+  keys.seed_peers = seed_peers;
+  return keys;
+}
+
+std::uint32_t own_capabilities() noexcept { return static_cast<std::uint32_t>(wire::capability::stream_reset); }
+
+net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_context& context) {
+  const auto where = co_await asio::this_coro::executor;
+  auto tls = std::make_unique<net::tls_stream>(context, std::move(socket));
+  net::tls_stream& stream = *tls;
+  net::deadline late(where, admission_limit, [&] { stream.close(net::ending::abort); });
+
+  const auto shaken = co_await stream.handshake();
+  if (!shaken) {
+    failure_ = late.expired() ? "no TLS handshake in time" : stream.engine().failure();
+    co_return late.expired() ? make_error_code(errc::timed_out) : shaken.error();
+  }
+  admitted peer;
+  peer.native = stream.engine().alpn() == crypto::native_alpn;
+  peer.carrier = std::move(tls);
+  if (!peer.native && !keys_.seed_peers) co_return errc::seed_peer_refused;
+
+  result<> greeted;
+  if (peer.native) {
+    const auto exporter = stream.engine().exporter(wire::exporter_label);
+    if (!exporter) co_return exporter.error();
+    greeted = co_await greet_native(peer, *exporter);
+  } else {
+    greeted = co_await greet_seed(peer);
+  }
+  if (late.expired()) co_return errc::timed_out;
+  if (!greeted) co_return greeted.error();
+  co_return peer;
+}
+
+net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 32>& exporter) {
+  const wire::psk_context context{keys_.stretched, exporter};
+  wire::hello_bytes theirs{};
+  const auto got = co_await read_exactly(*peer.carrier, theirs);
+  if (!got) co_return got.error();
+
+  wire::server_hello ours;
+  const auto hello = wire::read_client_hello(theirs, context);
+  if (!hello) {
+    if (hello.error() == errc::wrong_secret) {
+      co_await punish_();
+      ours.status = wire::hello_status::wrong_secret;
+    } else if (hello.error() == errc::refused) {
+      ours.status = wire::hello_status::other_version;
+    } else {
+      co_return hello.error();
+    }
+  } else {
+    peer.hello = *hello;
+    peer.capabilities = hello->capabilities & own_capabilities();
+    ours.capabilities = own_capabilities();
+    crypto::random_bytes(ours.session);
+  }
+  crypto::random_bytes(ours.nonce);
+  const auto answer = wire::make_server_hello(ours, theirs, context);
+  const auto sent = co_await peer.carrier->write(answer);
+  if (!hello) {
+    [[maybe_unused]] const auto ended = co_await peer.carrier->shut();
+    peer.carrier->close(net::ending::graceful);
+    co_return hello.error();
+  }
+  co_return sent;
+}
+
+net::task<> acceptor::greet_seed(admitted& peer) {
+  const auto line = co_await read_line(*peer.carrier, wire::seed_secret_limit);
+  if (!line) co_return line.error();
+  const bool right = wire::seed_secret_matches(as_bytes(*line), keys_.secret);
+  if (!right) co_await punish_();
+  const auto sent = co_await peer.carrier->write(as_bytes(right ? wire::seed_accepted : wire::seed_refused));
+  if (right) co_return sent;
+  [[maybe_unused]] const auto ended = co_await peer.carrier->shut();
+  peer.carrier->close(net::ending::graceful);
+  co_return errc::wrong_secret;
+}
+
+} // namespace gotunnel::link

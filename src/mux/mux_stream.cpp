@@ -1,0 +1,130 @@
+#include "gotunnel/mux/mux_stream.hpp"
+
+#include "gotunnel/mux/session.hpp"
+#include "gotunnel/net/deadline.hpp"
+
+#include <fmt/format.h>
+
+#include <cassert>
+
+namespace gotunnel::mux {
+namespace {
+
+// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again. A write that makes
+// no progress for this long after such a FIN goes nowhere.
+constexpr duration forgotten_after = 60s;
+
+} // namespace
+
+mux_stream::mux_stream(std::shared_ptr<session> owner, wire::stream_id id)
+    : owner_(std::move(owner)), id_(id), readable_(owner_->where_), writable_(owner_->where_) {}
+
+mux_stream::~mux_stream() {
+  close(net::ending::abort);
+  owner_->forget(id_);
+}
+
+net::task<bytes_view> mux_stream::read() {
+  while (unread_.empty()) {
+    if (peer_finished_) co_return bytes_view();
+    if (failure_) co_return failure_;
+    co_await readable_.wait();
+  }
+  co_return unread_.front();
+}
+
+void mux_stream::consume(std::size_t count) {
+  if (count == 0) return;
+  unread_.pop(count);
+  if (owner_->ended()) return;
+  owner_->core_.consumed(id_, count, std::chrono::steady_clock::now());
+  owner_->wake();
+}
+
+net::task<> mux_stream::write(bytes_view bytes) {
+  if (failure_) co_return failure_;
+  if (bytes.empty()) co_return result<>();
+  const auto taken = owner_->core_.submit(id_, bytes);
+  if (!taken) co_return taken.error();
+  offered_ = true;
+  owner_->wake();
+
+  // The core borrows `bytes` until it says so; a cancelled writer takes them back on its way out.
+  struct take_back {
+    mux_stream& self;
+    ~take_back() {
+      if (self.offered_ && !self.owner_->ended()) self.owner_->core_.withdraw(self.id_);
+      self.offered_ = false;
+    }
+  } const guard{*this};
+
+  std::optional<net::deadline> forgotten;
+  while (offered_ && !failure_) {
+    if (peer_finished_ && !owner_->peer_resets_ && !forgotten)
+      forgotten.emplace(owner_->where_, forgotten_after, [this] { close(net::ending::abort); });
+    co_await writable_.wait();
+  }
+  if (offered_) co_return failure_;
+  co_return result<>();
+}
+
+net::task<> mux_stream::shut() {
+  if (failure_) co_return failure_;
+  shut_ = true;
+  owner_->core_.finish(id_);
+  owner_->wake();
+  co_return result<>();
+}
+
+void mux_stream::close(net::ending how) {
+  const bool complete = shut_ && peer_finished_ && unread_.empty();
+  if (how == net::ending::abort || !complete) {
+    reset(wire::smux_reset_reason::aborted);
+  } else {
+    fail(errc::closed);
+  }
+}
+
+void mux_stream::reset(wire::smux_reset_reason reason) {
+  if (failure_) return;
+  const bool complete = shut_ && peer_finished_ && unread_.empty();
+  if (!complete) owner_->core_.reset(id_, reason);
+  fail(errc::closed);
+  owner_->wake();
+}
+
+net::task<> mux_stream::wait_writable() { co_return result<>(); }
+
+std::string mux_stream::peer() const { return fmt::format("stream {} of {}", id_, owner_->carrier_->peer()); }
+
+void mux_stream::prioritize() { owner_->core_.prioritize(id_); }
+
+void mux_stream::received(bytes_view bytes) {
+  unread_.push(bytes);
+  readable_.notify();
+}
+
+void mux_stream::finished_by_peer() {
+  peer_finished_ = true;
+  readable_.notify();
+  writable_.notify();
+}
+
+void mux_stream::reset_by_peer(wire::smux_reset_reason reason) {
+  peer_reason_ = reason;
+  fail(errc::reset);
+}
+
+void mux_stream::sent() {
+  offered_ = false;
+  writable_.notify();
+}
+
+void mux_stream::fail(error_code why) {
+  if (!failure_) failure_ = why;
+  if (why == errc::closed) unread_.clear();
+  readable_.notify();
+  writable_.notify();
+}
+
+} // namespace gotunnel::mux

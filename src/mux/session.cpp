@@ -1,0 +1,185 @@
+#include "gotunnel/mux/session.hpp"
+
+#include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/task_group.hpp"
+
+#include <algorithm>
+
+namespace gotunnel::mux {
+namespace {
+
+// Bytes of frames chosen at once: one sealing and one system call each. Sixteen TLS records.
+constexpr std::size_t batch = 256 * 1024;
+// How long frames that are due may take to leave after close().
+constexpr duration farewell = 1s;
+// The kernel's round-trip estimate changes slowly.
+constexpr duration round_trip_refresh = 500ms;
+
+time_point now() { return std::chrono::steady_clock::now(); }
+
+} // namespace
+
+session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config)
+    : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()), peer_resets_(config.resets),
+      work_(where_), drained_(where_), accepted_(where_), ending_(where_), last_heard_(now()) {}
+
+asio::awaitable<error_code> session::run() {
+  const auto self = shared_from_this();
+  net::task_group tasks(where_, "mux");
+  std::exception_ptr cancelled;
+  try {
+    tasks.spawn("reader", read_carrier());
+    tasks.spawn("writer", write_carrier());
+    tasks.spawn("keeper", keep_alive());
+    while (!ended_) co_await ending_.wait();
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (cancelled) {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    abort(errc::shutting_down);
+  }
+  carrier_->close(why_ == errc::closed ? net::ending::graceful : net::ending::abort);
+  tasks.cancel();
+  co_await tasks.join();
+  if (cancelled) std::rethrow_exception(cancelled);
+  co_return why_;
+}
+
+void session::close(error_code why) {
+  if (ended_ || closing_) return;
+  closing_ = true;
+  why_ = why;
+  work_.notify();
+}
+
+void session::abort(error_code why) {
+  if (ended_) return;
+  ended_ = true;
+  if (!closing_) why_ = why;
+  // Streams may be dropped, and so leave the table, as soon as they are told.
+  std::vector<mux_stream*> orphans;
+  for (const auto& [id, each] : streams_) orphans.push_back(each);
+  for (mux_stream* each : orphans) each->fail(why_ == errc::closed ? make_error_code(errc::reset) : why_);
+  opened_by_peer_.clear();
+  accepted_.notify();
+  ending_.notify();
+  work_.notify();
+  drained_.notify();
+}
+
+result<mux_stream_ptr> session::open() {
+  if (ended_ || closing_) return why_;
+  const auto id = core_.open();
+  if (!id) return id.error();
+  auto opened = std::make_unique<mux_stream>(shared_from_this(), *id);
+  streams_.emplace(*id, opened.get());
+  wake();
+  return opened;
+}
+
+net::task<mux_stream_ptr> session::accept() {
+  while (opened_by_peer_.empty()) {
+    if (ended_) co_return why_;
+    co_await accepted_.wait();
+  }
+  auto next = std::move(opened_by_peer_.front());
+  opened_by_peer_.pop_front();
+  co_return next;
+}
+
+asio::awaitable<void> session::read_carrier() {
+  while (!ended_) {
+    if (core_.over_budget()) {
+      co_await drained_.wait();
+      continue;
+    }
+    const auto bytes = co_await carrier_->read();
+    if (!bytes) co_return abort(bytes.error());
+    if (bytes->empty()) co_return abort(errc::end_of_stream);
+    last_heard_ = now();
+    if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
+      round_trip_asked_ = last_heard_;
+      core_.set_round_trip(carrier_->round_trip());
+    }
+    core_.feed(*bytes, last_heard_);
+    const auto handled = handle_fed();
+    if (!handled) co_return abort(handled.error());
+    carrier_->consume(bytes->size());
+    wake();
+  }
+}
+
+result<> session::handle_fed() {
+  for (;;) {
+    const auto next = core_.poll();
+    if (!next) return next.error();
+    if (!*next) return {};
+    handle(**next);
+  }
+}
+
+void session::handle(const wire::smux_event& event) {
+  using kind = wire::smux_event::kind;
+  if (event.what == kind::opened) {
+    auto opened = std::make_unique<mux_stream>(shared_from_this(), event.id);
+    streams_.emplace(event.id, opened.get());
+    opened_by_peer_.push_back(std::move(opened));
+    accepted_.notify();
+    return;
+  }
+  const auto found = streams_.find(event.id);
+  if (found == streams_.end()) return;
+  switch (event.what) {
+  case kind::data: return found->second->received(event.bytes);
+  case kind::finished: return found->second->finished_by_peer();
+  case kind::reset: return found->second->reset_by_peer(event.reason);
+  case kind::opened: return;
+  }
+}
+
+asio::awaitable<void> session::write_carrier() {
+  std::optional<net::deadline> hurry;
+  while (!ended_) {
+    if (closing_ && !hurry) hurry.emplace(where_, farewell, [this] { abort(why_); });
+    if (!core_.wants_transmit()) {
+      if (closing_) break;
+      co_await work_.wait();
+      continue;
+    }
+    const auto ready = co_await carrier_->wait_writable();
+    if (!ready) co_return abort(ready.error());
+    block frames(block_size::huge);
+    const std::size_t size = core_.transmit(frames.span().first(batch), now());
+    while (const auto id = core_.poll_sent()) {
+      const auto found = streams_.find(*id);
+      if (found != streams_.end()) found->second->sent();
+    }
+    if (size == 0) continue;
+    const auto written = co_await carrier_->write(frames.span().first(size));
+    if (!written) co_return abort(written.error());
+  }
+  if (ended_) co_return;
+  [[maybe_unused]] const auto ignored = co_await carrier_->shut();
+  abort(why_);
+}
+
+asio::awaitable<void> session::keep_alive() {
+  while (!ended_) {
+    const auto due = std::min<time_point>(core_.deadline(), now() + 60s);
+    co_await net::sleep_for(std::max<duration>(due - now(), 1ms));
+    const auto kept = core_.tick(now());
+    if (!kept) co_return abort(kept.error());
+    wake();
+  }
+}
+
+void session::forget(wire::stream_id id) { streams_.erase(id); }
+
+void session::wake() {
+  if (core_.wants_transmit()) work_.notify();
+  if (!core_.over_budget()) drained_.notify();
+}
+
+} // namespace gotunnel::mux

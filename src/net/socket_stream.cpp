@@ -1,0 +1,142 @@
+#include "gotunnel/net/socket_stream.hpp"
+
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace gotunnel::net {
+namespace {
+
+// Unsent bytes that the kernel may hold before it calls the carrier writable: what an interactive frame waits behind.
+constexpr int carrier_unsent_bytes = 128 * 1024;
+// Data unacknowledged for this long means that the path is dead: inside the 15 s in which a silent death must be found.
+constexpr int carrier_unacknowledged_ms = 14'000;
+// A visitor whose machine vanished is noticed after 60 s + 4 * 15 s instead of never.
+constexpr int keepalive_idle_s = 60;
+constexpr int keepalive_interval_s = 15;
+constexpr int keepalive_probes = 4;
+
+error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
+
+void set_option(int socket, int level, int name, int value) noexcept {
+  // Options tune; a kernel that refuses one (or a Unix socket) still carries the bytes.
+  ::setsockopt(socket, level, name, &value, sizeof value);
+}
+
+void tune(int socket, socket_stream::purpose use) noexcept {
+  set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s);
+  set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s);
+  set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, keepalive_probes);
+  if (use == socket_stream::purpose::visitor) return;
+  set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, carrier_unsent_bytes);
+  set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, carrier_unacknowledged_ms);
+}
+
+} // namespace
+
+socket_stream::socket_stream(any_socket socket, purpose use, std::string peer)
+    : socket_(std::move(socket)), peer_(std::move(peer)),
+      read_size_(use == purpose::carrier ? block_size::huge : block_size::large) {
+  error_code ignored;
+  socket_.native_non_blocking(true, ignored);
+  tune(socket_.native_handle(), use);
+}
+
+socket_stream::~socket_stream() { close(ending::abort); }
+
+task<bytes_view> socket_stream::read() {
+  if (begin_ < end_) co_return bytes_view(buffer_.span().subspan(begin_, end_ - begin_));
+  for (;;) {
+    if (!socket_.is_open()) co_return errc::closed;
+    if (!likely_readable_) {
+      auto [ec] = co_await socket_.async_wait(any_socket::wait_read, token);
+      if (ec) co_return ec;
+      if (!socket_.is_open()) co_return errc::closed;
+    }
+    block fresh(read_size_);
+    const ssize_t count = ::recv(socket_.native_handle(), fresh.span().data(), fresh.size(), 0);
+    if (count == 0) co_return bytes_view();
+    if (count < 0) {
+      const int error = errno;
+      likely_readable_ = false;
+      if (would_block(error) || error == EINTR) continue;
+      co_return error_code(error, boost::system::system_category());
+    }
+    begin_ = 0;
+    end_ = static_cast<std::size_t>(count);
+    likely_readable_ = end_ == fresh.size();
+    if (end_ <= static_cast<std::size_t>(block_size::small)) {
+      // A few bytes may wait long for a slow peer: let them not hold a large block.
+      buffer_ = block(block_size::small);
+      std::memcpy(buffer_.span().data(), fresh.span().data(), end_);
+    } else {
+      buffer_ = std::move(fresh);
+    }
+    co_return bytes_view(buffer_.span().first(end_));
+  }
+}
+
+void socket_stream::consume(std::size_t count) {
+  assert(count <= end_ - begin_);
+  begin_ += count;
+  if (begin_ == end_) buffer_ = block();
+}
+
+task<> socket_stream::write(bytes_view bytes) {
+  while (!bytes.empty()) {
+    if (!socket_.is_open()) co_return errc::closed;
+    const ssize_t count = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (!would_block(errno)) co_return last_error();
+    auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
+    if (ec) co_return ec;
+  }
+  co_return result<>();
+}
+
+task<> socket_stream::shut() {
+  if (!socket_.is_open()) co_return errc::closed;
+  if (::shutdown(socket_.native_handle(), SHUT_WR) != 0) co_return last_error();
+  co_return result<>();
+}
+
+void socket_stream::close(ending how) {
+  if (!socket_.is_open()) return;
+  if (how == ending::abort) {
+    const linger at_once{1, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+task<> socket_stream::wait_writable() {
+  if (!socket_.is_open()) co_return errc::closed;
+  pollfd question{socket_.native_handle(), POLLOUT, 0};
+  if (::poll(&question, 1, 0) == 1) co_return result<>();
+  auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
+  if (ec) co_return ec;
+  co_return result<>();
+}
+
+duration socket_stream::round_trip() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  auto& socket = const_cast<any_socket&>(socket_); // native_handle() is not const in Asio
+  if (::getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return duration::zero();
+  return std::chrono::microseconds(info.tcpi_rtt);
+}
+
+} // namespace gotunnel::net

@@ -1,0 +1,136 @@
+#include "gotunnel/net/tcp.hpp"
+
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/task_group.hpp"
+
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+namespace gotunnel::net {
+namespace {
+
+using tcp = asio::ip::tcp;
+using endpoints = std::vector<tcp::endpoint>;
+
+// RFC 8305, section 8: Connection Attempt Delay.
+constexpr duration attempt_delay = 250ms;
+
+/// Families in turn, the resolver's first choice first (RFC 8305, section 4).
+endpoints interleave(const tcp::resolver::results_type& found) {
+  endpoints same;
+  endpoints other;
+  for (const auto& entry : found) {
+    const bool first_family = same.empty() || entry.endpoint().protocol() == same.front().protocol();
+    (first_family ? same : other).push_back(entry.endpoint());
+  }
+  endpoints order;
+  for (std::size_t i = 0; i < std::max(same.size(), other.size()); ++i) {
+    if (i < same.size()) order.push_back(same[i]);
+    if (i < other.size()) order.push_back(other[i]);
+  }
+  return order;
+}
+
+/// getaddrinfo cannot be interrupted, so the question outlives an asker whose deadline has passed.
+struct question {
+  explicit question(const executor& where) : resolver(where), answered(where) {}
+
+  tcp::resolver resolver;
+  signal answered;
+  bool done = false;
+  error_code failure;
+  endpoints found;
+};
+
+task<endpoints> resolve(const wire::host_port& address, duration limit) {
+  const auto where = co_await asio::this_coro::executor;
+  error_code ec;
+  const auto literal = asio::ip::make_address(address.host, ec);
+  if (!ec) co_return endpoints{tcp::endpoint(literal, address.port)};
+
+  const auto asked = std::make_shared<question>(where);
+  asked->resolver.async_resolve(address.host, std::to_string(address.port), tcp::resolver::numeric_service,
+                                [asked](const error_code& failure, const tcp::resolver::results_type& found) {
+                                  asked->done = true;
+                                  asked->failure = failure;
+                                  if (!failure) asked->found = interleave(found);
+                                  asked->answered.notify();
+                                });
+  deadline late(where, limit, [asked] { asked->answered.notify(); });
+  while (!asked->done && !late.expired()) co_await asked->answered.wait();
+  if (!asked->done) co_return errc::timed_out;
+  if (asked->failure) co_return asked->failure;
+  co_return std::move(asked->found);
+}
+
+/// The attempts of one dial; the first success wins. Lives in the frame of connect_any().
+struct race {
+  explicit race(const executor& where) : changed(where), attempts(where, "net") {}
+
+  signal changed;
+  task_group attempts;
+  std::size_t running = 0;
+  std::optional<tcp::socket> winner;
+  error_code failure = errc::timed_out;
+};
+
+asio::awaitable<void> attempt(race& all, tcp::endpoint to) {
+  tcp::socket socket(all.attempts.where());
+  auto [ec] = co_await socket.async_connect(to, token);
+  --all.running;
+  if (ec)
+    all.failure = ec;
+  else if (!all.winner)
+    all.winner.emplace(std::move(socket));
+  all.changed.notify();
+}
+
+task<any_socket> connect_any(const endpoints& order, duration limit) {
+  const auto where = co_await asio::this_coro::executor;
+  race all(where);
+  deadline late(where, limit, [&] { all.changed.notify(); });
+  std::exception_ptr cancelled;
+  try {
+    for (std::size_t next = 0; !all.winner && !late.expired() && (next < order.size() || all.running > 0);) {
+      if (next < order.size()) {
+        ++all.running;
+        all.attempts.spawn("connect", attempt(all, order[next++]));
+      }
+      deadline head_start(where, next < order.size() ? attempt_delay : limit, [&] { all.changed.notify(); });
+      co_await all.changed.wait();
+    }
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  all.attempts.cancel();
+  co_await all.attempts.join();
+  if (cancelled) std::rethrow_exception(cancelled);
+  if (all.winner) co_return any_socket(std::move(*all.winner));
+  co_return late.expired() ? make_error_code(errc::timed_out) : all.failure;
+}
+
+} // namespace
+
+task<any_socket> dial(wire::host_port address, duration limit) {
+  const auto order = co_await resolve(address, limit);
+  if (!order) co_return order.error();
+  co_return co_await connect_any(*order, limit);
+}
+
+task<any_socket> dial(wire::unix_path path, duration limit) {
+  using local = asio::local::stream_protocol;
+  const auto where = co_await asio::this_coro::executor;
+  local::socket socket(where);
+  error_code ignored;
+  deadline late(where, limit, [&] { socket.close(ignored); });
+  auto [ec] = co_await socket.async_connect(local::endpoint(path.path), token);
+  if (late.expired()) co_return errc::timed_out;
+  if (ec) co_return ec;
+  co_return any_socket(std::move(socket));
+}
+
+} // namespace gotunnel::net

@@ -1,0 +1,109 @@
+#include "gotunnel/net/tls_stream.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace gotunnel::net {
+namespace {
+
+// Sealed together: sixteen records of 16 KiB fill a huge block with what TLS adds to them.
+constexpr std::size_t batch = 16 * crypto::tls_engine::record_plain;
+
+} // namespace
+
+tls_stream::tls_stream(const crypto::tls_context& context, stream_ptr below)
+    : engine_(context), below_(std::move(below)) {}
+
+task<> tls_stream::handshake() {
+  for (;;) {
+    const auto progress = engine_.handshake();
+    const auto flushed = co_await flush(); // an alert, too, is worth sending
+    if (!progress) co_return progress.error();
+    if (!flushed) co_return flushed.error();
+    if (*progress == crypto::tls_engine::progress::done) co_return result<>();
+    const auto more = co_await fetch();
+    if (!more) co_return more.error();
+    if (*more == 0) co_return errc::end_of_stream;
+  }
+}
+
+/// Sends what the engine wants to say on its own account: handshake messages, alerts, key updates. Only the writing side calls
+/// it, so records leave in the order in which they were sealed.
+task<> tls_stream::flush() {
+  if (engine_.pending_output() == 0) co_return result<>();
+  block out(block_size::medium);
+  while (engine_.pending_output() > 0) {
+    const std::size_t size = engine_.take_output(out.span());
+    const auto sent = co_await below_->write(out.span().first(size));
+    if (!sent) co_return sent.error();
+  }
+  co_return result<>();
+}
+
+/// Gives the engine more cipher text: how much, or 0 at the end of the stream below.
+task<std::size_t> tls_stream::fetch() {
+  assert(engine_.pending_input() == 0);
+  below_->consume(lent_);
+  lent_ = 0;
+  const auto cipher = co_await below_->read();
+  if (!cipher) co_return cipher.error();
+  if (cipher->empty()) co_return std::size_t{0};
+  lent_ = cipher->size();
+  engine_.feed(*cipher);
+  co_return lent_;
+}
+
+task<bytes_view> tls_stream::read() {
+  if (begin_ < end_) co_return bytes_view(plain_.span().subspan(begin_, end_ - begin_));
+  for (;;) {
+    if (engine_.pending_input() > 0) {
+      if (!plain_) plain_ = block(engine_.pending_input() > static_cast<std::size_t>(block_size::small) ? block_size::large
+                                                                                                       : block_size::small);
+      const auto count = engine_.read(plain_.span());
+      if (!count) co_return count.error();
+      if (*count > 0) {
+        begin_ = 0;
+        end_ = *count;
+        co_return bytes_view(plain_.span().first(end_));
+      }
+    }
+    plain_ = block();
+    if (engine_.closed()) co_return bytes_view();
+    const auto more = co_await fetch();
+    if (!more) co_return more.error();
+    if (*more == 0) co_return errc::end_of_stream;
+  }
+}
+
+void tls_stream::consume(std::size_t count) {
+  assert(count <= end_ - begin_);
+  begin_ += count;
+}
+
+task<> tls_stream::write(bytes_view bytes) {
+  // What a read() made the engine say (the answer to a key update) was sealed before these bytes and must precede them.
+  const auto flushed = co_await flush();
+  if (!flushed) co_return flushed.error();
+  while (!bytes.empty()) {
+    const std::size_t size = std::min(bytes.size(), batch);
+    block out(size <= 3 * 1024 ? block_size::small : size <= 48 * 1024 ? block_size::large : block_size::huge);
+    std::size_t filled = 0;
+    const auto sealed = engine_.write(bytes.first(size), out.span(), filled);
+    if (!sealed) co_return sealed.error();
+    const auto sent = co_await below_->write(out.span().first(filled));
+    if (!sent) co_return sent.error();
+    bytes = bytes.subspan(size);
+  }
+  co_return result<>();
+}
+
+task<> tls_stream::shut() {
+  engine_.shut();
+  const auto flushed = co_await flush();
+  if (!flushed) co_return flushed.error();
+  co_return co_await below_->shut();
+}
+
+void tls_stream::close(ending how) { below_->close(how); }
+
+} // namespace gotunnel::net

@@ -1,0 +1,118 @@
+#include "gotunnel/reverse/client.hpp"
+
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/crypto/digest.hpp"
+#include "gotunnel/net/deadline.hpp"
+
+namespace gotunnel::reverse {
+namespace {
+
+constexpr duration first_retry = 500ms;
+
+/// Uniform in [0, 1): clients that lost one server must not come back in step.
+double random01() {
+  std::array<std::byte, 8> bytes{};
+  crypto::random_bytes(bytes);
+  return static_cast<double>(load_be64(bytes) >> 11) / 9007199254740992.0;
+}
+
+} // namespace
+
+client::client(net::executor where, client_options options, ready_handler ready)
+    : where_(std::move(where)), options_(std::move(options)), ready_(std::move(ready)),
+      server_(wire::to_string(options_.way.server)), dialer_(options_.way),
+      backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval), tasks_(where_, "reverse"),
+      port_to_ask_(options_.remote_port) {}
+
+asio::awaitable<void> client::run() {
+  tasks_.spawn("client", keep_connected());
+  co_await tasks_.join();
+}
+
+asio::awaitable<void> client::keep_connected() {
+  for (;;) {
+    const std::string sentence = co_await attempt();
+    if (stopping_) co_return;
+    if (!options_.retry) {
+      log::error("reverse", "{}", sentence);
+      exit_code_ = 1;
+      co_return;
+    }
+    const duration wait = backoff_.next(random01());
+    const double seconds = std::chrono::duration<double>(wait).count();
+    // The same trouble again is not news.
+    if (sentence != last_sentence_)
+      log::warn("reverse", "{}; trying again in {:.1f} s", sentence, seconds);
+    else
+      log::debug("reverse", "{}; trying again in {:.1f} s", sentence, seconds);
+    last_sentence_ = sentence;
+    co_await net::sleep_for(wait);
+  }
+}
+
+asio::awaitable<std::string> client::attempt() {
+  log::debug("reverse", "connecting to {}", server_);
+  auto reached = co_await dialer_.reach();
+  if (!reached) co_return explain(reached.error());
+  if (!reached->native) log::info("reverse", "{} speaks the original GoTunnel protocol", server_);
+
+  client_session::ready_handler ready = [this](const wire::bound_answer& answer) {
+    backoff_.reset();
+    last_sentence_.clear();
+    port_to_ask_ = answer.port;
+    log::info("reverse", "port {} of {} leads to {}", answer.port, server_, wire::to_string(options_.target));
+    ready_(answer);
+  };
+  session_ = std::make_unique<client_session>(where_, std::move(*reached), port_to_ask_, options_.target, std::move(ready));
+  const auto outcome = co_await session_->run();
+  session_.reset();
+  co_return explain(outcome);
+}
+
+std::string client::explain(const error_code& why) const {
+  const std::string& detail = dialer_.failure();
+  if (why == errc::wrong_secret)
+    return fmt::format("{} refused the secret{}{}: give the server's own with -secret-file, -secret or GOTUNNEL_SECRET", server_,
+                       detail.empty() ? "" : ": ", detail);
+  if (why == errc::untrusted_server)
+    return fmt::format("the certificate of {} is not of the CA given by {}: copy ca.crt from the server, or give the pin that it "
+                       "prints with -pin",
+                       server_, options_.trust);
+  if (why == errc::wrong_server_name)
+    return fmt::format("the certificate of {} is of the right CA but not for {}: give the server the server.crt that it made itself",
+                       server_, crypto::server_name);
+  if (why == errc::certificate_expired)
+    return fmt::format("the certificate of {} is expired or not yet valid: run `gotunnel pki renew` on the server, and check the "
+                       "clocks of both machines",
+                       server_);
+  if (why == errc::not_gotunnel)
+    return fmt::format("{} does not speak gotunnel: check -server{}{}", server_, detail.empty() ? "" : " -- ", detail);
+  if (why == errc::seed_peer_refused)
+    return fmt::format("{} speaks the original protocol, which -seed-peers off refuses: update the server, or drop the option",
+                       server_);
+  if (why == errc::refused)
+    return fmt::format("{} refuses this client: its version differs, or it takes no more sessions", server_);
+  if (why == errc::end_of_stream)
+    return fmt::format("{} closed the connection before it was set up: check that -server is a gotunnel server", server_);
+  return fmt::format("cannot connect to {}: {}{}{}", server_, why.message(), detail.empty() ? "" : ": ", detail);
+}
+
+std::string client::explain(const session_outcome& outcome) {
+  if (outcome.refusal) {
+    // The port that the server once chose is gone: let it choose again.
+    port_to_ask_ = options_.remote_port;
+    return fmt::format("{} refused -remote-port {}: {}", server_, options_.remote_port, outcome.refusal->message);
+  }
+  if (outcome.was_ready) return fmt::format("the session with {} was lost: {}", server_, outcome.why.message());
+  return fmt::format("the session with {} ended before the port was open: {}", server_, outcome.why.message());
+}
+
+void client::stop(duration grace) {
+  stopping_ = true;
+  if (session_)
+    session_->stop(grace);
+  else
+    tasks_.cancel();
+}
+
+} // namespace gotunnel::reverse

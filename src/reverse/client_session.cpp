@@ -1,0 +1,210 @@
+#include "gotunnel/reverse/client_session.hpp"
+
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/link/greeting_io.hpp"
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/pump.hpp"
+#include "gotunnel/net/tcp.hpp"
+#include "gotunnel/wire/proxy_header.hpp"
+#include "gotunnel/wire/seed_greeting.hpp"
+
+namespace gotunnel::reverse {
+namespace {
+
+// The one service that this client publishes.
+constexpr std::uint64_t service = 1;
+constexpr duration answer_limit = 10s;
+constexpr duration header_limit = 10s;
+constexpr duration local_dial_limit = 10s;
+// An original server sends a NOP every 10 s and nothing sooner.
+constexpr duration seed_silence = 14s;
+
+wire::smux_config mux_config(const link::reached& server) {
+  wire::smux_config config;
+  config.role = wire::smux_role::client;
+  config.resets = (server.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
+  if (!server.native) config.keepalive_timeout = seed_silence;
+  return config;
+}
+
+} // namespace
+
+client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
+                               local_target target, ready_handler ready)
+    : where_(std::move(where)), native_(server.native), remote_port_(remote_port), target_(std::move(target)),
+      ready_(std::move(ready)), tasks_(where_, "reverse"), changed_(where_) {
+  const auto config = mux_config(server);
+  mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config);
+}
+
+asio::awaitable<session_outcome> client_session::run() {
+  tasks_.spawn("control stream", control());
+  tasks_.spawn("visitors", accept_visitors());
+  std::exception_ptr cancelled;
+  try {
+    outcome_.why = co_await mux_->run();
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  tasks_.cancel();
+  co_await tasks_.join();
+  if (cancelled) std::rethrow_exception(cancelled);
+  co_return outcome_;
+}
+
+asio::awaitable<void> client_session::control() {
+  auto stream = mux_->open();
+  if (!stream) co_return;
+  (*stream)->prioritize();
+  net::deadline late(where_, answer_limit, [this] {
+    if (!outcome_.was_ready && !outcome_.refusal) mux_->abort(errc::timed_out);
+  });
+  control_ = std::move(*stream);
+  const auto ended = native_ ? co_await bind_native(*control_) : co_await bind_seed(*control_);
+  if (!ended) mux_->close(ended.error());
+}
+
+/// Runs for as long as the control stream does.
+net::task<> client_session::bind_native(mux::mux_stream& stream) {
+  const std::string request = wire::encode(wire::bind_request{service, remote_port_});
+  const auto asked = co_await stream.write(as_bytes(request));
+  if (!asked) co_return asked.error();
+  wire::control_reader reader;
+  for (;;) {
+    const auto bytes = co_await stream.read();
+    if (!bytes) co_return bytes.error();
+    if (bytes->empty()) co_return errc::end_of_stream;
+    const auto fed = reader.feed(*bytes);
+    stream.consume(bytes->size());
+    if (!fed) co_return fed.error();
+    for (;;) {
+      const auto message = reader.next();
+      if (!message) co_return message.error();
+      if (!*message) break;
+      const auto reply = handle(**message);
+      if (outcome_.refusal) co_return errc::refused;
+      if (!reply) continue;
+      const std::string line = wire::encode(*reply);
+      const auto said = co_await stream.write(as_bytes(line));
+      if (!said) co_return said.error();
+    }
+  }
+}
+
+std::optional<wire::control_message> client_session::handle(const wire::control_message& message) {
+  if (const auto* ping = std::get_if<wire::ping_message>(&message)) return wire::pong_message{ping->id};
+  if (const auto* bound = std::get_if<wire::bound_answer>(&message)) {
+    if (bound->id == service) opened(*bound);
+  } else if (const auto* error = std::get_if<wire::error_answer>(&message)) {
+    if (!outcome_.was_ready) outcome_.refusal = *error;
+  } else if (const auto* bye = std::get_if<wire::bye_message>(&message)) {
+    log::info("reverse", "the server says goodbye: {}", bye->reason);
+  }
+  return std::nullopt;
+}
+
+net::task<> client_session::bind_seed(mux::mux_stream& stream) {
+  const std::string request = wire::encode_seed_request(remote_port_);
+  const auto asked = co_await stream.write(as_bytes(request));
+  if (!asked) co_return asked.error();
+  const auto line = co_await link::read_line(stream, wire::seed_control_limit);
+  if (!line) co_return line.error();
+  const auto answer = wire::read_seed_answer(as_bytes(*line));
+  if (!answer) co_return answer.error();
+  if (!answer->success) {
+    outcome_.refusal = wire::error_answer{service, std::string(wire::control_code::port_unavailable), answer->message};
+    co_return errc::refused;
+  }
+  opened(wire::bound_answer{service, remote_port_, answer->message});
+  co_return co_await stream.shut();
+}
+
+void client_session::opened(const wire::bound_answer& answer) {
+  if (outcome_.was_ready) return;
+  outcome_.was_ready = true;
+  ready_(answer);
+}
+
+asio::awaitable<void> client_session::accept_visitors() {
+  for (;;) {
+    auto next = co_await mux_->accept();
+    if (!next) co_return;
+    if (stopping_)
+      (*next)->reset(wire::smux_reset_reason::aborted);
+    else
+      tasks_.spawn("visitor", serve_visitor(std::move(*next)));
+  }
+}
+
+asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) {
+  struct counted {
+    explicit counted(client_session& owner) : self(owner) { ++self.visitors_; }
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+    ~counted() {
+      --self.visitors_;
+      self.changed_.notify();
+    }
+    client_session& self;
+  } const here(*this);
+
+  if (native_) {
+    const auto header = co_await read_header(*inside);
+    if (!header) co_return;
+  }
+  auto socket = co_await dial_target();
+  if (!socket) {
+    const auto held_back = dial_reports_.allow(std::chrono::steady_clock::now());
+    if (held_back)
+      log::warn("reverse", "cannot reach the local service {}: {}{}; check -local-target", wire::to_string(target_),
+                socket.error().message(), *held_back > 0 ? fmt::format(" ({} more visitors turned away)", *held_back) : "");
+    co_return inside->reset(wire::smux_reset_reason::unreachable);
+  }
+  net::socket_stream local(std::move(*socket), net::socket_stream::purpose::visitor, wire::to_string(target_));
+  const auto totals = co_await net::splice(*inside, local);
+  log::debug("reverse", "visitor served: {} bytes in, {} out{}{}", totals.a_to_b, totals.b_to_a,
+             totals.failure ? ", " : "", totals.failure ? totals.failure.message() : "");
+}
+
+/// The visitor's address, ahead of its bytes. Nobody here needs it yet; the stream must not reach the service with it.
+net::task<> client_session::read_header(mux::mux_stream& inside) {
+  constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
+  net::deadline late(where_, header_limit, [&] { inside.reset(wire::smux_reset_reason::aborted); });
+  std::array<std::byte, wire::proxy_header_limit> bytes{};
+  const auto head = co_await link::read_exactly(inside, bytes_span(bytes).first(fixed));
+  if (!head) co_return head.error();
+  const std::size_t rest = load_be16(bytes_view(bytes).subspan(fixed - 2, 2));
+  if (fixed + rest > bytes.size()) co_return errc::limit_exceeded;
+  const auto tail = co_await link::read_exactly(inside, bytes_span(bytes).subspan(fixed, rest));
+  if (!tail) co_return tail.error();
+  const auto header = wire::read_proxy_header(bytes_view(bytes).first(fixed + rest));
+  if (!header) co_return header.error();
+  if (!*header) co_return errc::broken_frame;
+  co_return result<>();
+}
+
+net::task<net::any_socket> client_session::dial_target() {
+  if (const auto* path = std::get_if<wire::unix_path>(&target_)) co_return co_await net::dial(*path, local_dial_limit);
+  co_return co_await net::dial(std::get<wire::host_port>(target_), local_dial_limit);
+}
+
+void client_session::stop(duration grace) {
+  if (stopping_) return;
+  stopping_ = true;
+  tasks_.spawn("wind down", wind_down(grace));
+}
+
+asio::awaitable<void> client_session::wind_down(duration grace) {
+  net::deadline late(where_, grace, [this] { changed_.notify(); });
+  if (native_ && control_ && outcome_.was_ready) {
+    // No write of the control task can be under way for long: it only answers pings.
+    const std::string farewell =
+        wire::encode(wire::unbind_request{service}) + wire::encode(wire::bye_message{"the client is stopping"});
+    [[maybe_unused]] const auto said = co_await control_->write(as_bytes(farewell));
+  }
+  while (visitors_ > 0 && !late.expired()) co_await changed_.wait();
+  mux_->close(errc::closed);
+}
+
+} // namespace gotunnel::reverse

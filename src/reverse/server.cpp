@@ -1,0 +1,176 @@
+#include "gotunnel/reverse/server.hpp"
+
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/base/rate_limit.hpp"
+#include "gotunnel/net/ask.hpp"
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/reverse/server_session.hpp"
+
+#include <boost/asio/dispatch.hpp>
+
+#include <algorithm>
+#include <list>
+#include <set>
+
+namespace gotunnel::reverse {
+namespace {
+
+// Connections that have not proved the secret, per worker. Each costs about 50 KiB during its handshake.
+constexpr std::size_t strangers_limit = 512;
+
+} // namespace
+
+/// All calls on the hall's worker.
+class server::hall {
+public:
+  hall(server& owner, net::worker& home)
+      : owner_(owner), home_(home), context_(owner.options_.tls), tasks_(home.where(), "reverse"),
+        farewell_(home.where(), "reverse") {}
+
+  [[nodiscard]] net::worker& home() { return home_; }
+
+  void receive(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
+    tasks_.spawn("client", serve(std::move(socket), std::move(peer)));
+  }
+
+  void renew(const crypto::tls_context& context) { context_ = context; }
+
+  /// Calls `done` when nothing is left.
+  void stop(duration grace, std::function<void(bool)> done) {
+    stopping_ = true;
+    for (net::stream* each : strangers_) each->close(net::ending::abort);
+    for (server_session* each : sessions_) each->stop(grace);
+    farewell_.spawn("wind down", join_and_tell(std::move(done)));
+  }
+
+private:
+  asio::awaitable<void> join_and_tell(std::function<void(bool)> done) {
+    co_await tasks_.join();
+    done(true);
+  }
+
+  asio::awaitable<void> serve(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
+    const counted_load load(home_);
+    auto admitted = co_await admit(std::move(socket), peer);
+    if (!admitted || stopping_) co_return;
+    const auto session =
+        std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_, std::move(*admitted));
+    sessions_.insert(session.get());
+    co_await session->run();
+    sessions_.erase(session.get());
+  }
+
+  net::task<link::admitted> admit(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& peer) {
+    auto stream = std::make_unique<net::socket_stream>(
+        net::any_socket(std::move(socket)), net::socket_stream::purpose::carrier, net::to_string(peer));
+    if (strangers_.size() >= strangers_limit) {
+      strangers_.front()->close(net::ending::abort);
+      strangers_.pop_front();
+    }
+    const waiting_stranger place(strangers_, stream.get());
+    const auto source = net::to_wire(peer);
+    link::acceptor::punisher punish = [this, source] { return owner_.punish(source); };
+    link::acceptor gate(owner_.options_.keys, std::move(punish));
+    auto admitted = co_await gate.admit(std::move(stream), context_);
+    if (!admitted) report(peer, admitted.error(), gate.failure());
+    co_return admitted;
+  }
+
+  /// Strangers fail all day long; the log says so without being flooded.
+  void report(const asio::ip::tcp::endpoint& peer, const error_code& why, const std::string& detail) {
+    if (stopping_) return;
+    const auto held_back = reports_.allow(std::chrono::steady_clock::now());
+    if (!held_back) return;
+    log::warn("reverse", "refused {}: {}{}{}{}", net::to_string(peer), why.message(), detail.empty() ? "" : ": ", detail,
+              *held_back > 0 ? fmt::format(" ({} more since the last such line)", *held_back) : "");
+  }
+
+  /// A place in the queue of strangers, kept while the admission runs.
+  struct waiting_stranger {
+    waiting_stranger(std::list<net::stream*>& queue, net::stream* who) : queue_(queue), who_(who) { queue_.push_back(who_); }
+    waiting_stranger(const waiting_stranger&) = delete;
+    waiting_stranger& operator=(const waiting_stranger&) = delete;
+    ~waiting_stranger() { queue_.remove(who_); }
+    std::list<net::stream*>& queue_;
+    net::stream* who_;
+  };
+
+  struct counted_load {
+    explicit counted_load(net::worker& home) : home_(home) { ++home_.load; }
+    counted_load(const counted_load&) = delete;
+    counted_load& operator=(const counted_load&) = delete;
+    ~counted_load() { --home_.load; }
+    net::worker& home_;
+  };
+
+  server& owner_;
+  net::worker& home_;
+  crypto::tls_context context_;
+  net::task_group tasks_;
+  net::task_group farewell_;
+  std::list<net::stream*> strangers_; ///< oldest first
+  std::set<server_session*> sessions_;
+  rate_limit reports_{1s};
+  bool stopping_ = false;
+};
+
+server::server(net::worker_pool& pool, server_options options)
+    : pool_(pool), options_(std::move(options)), front_(pool.front().where()), book_(front_, options_.ports),
+      tasks_(front_, "reverse") {
+  for (std::size_t i = 0; i < pool_.size(); ++i) halls_.push_back(std::make_unique<hall>(*this, pool_.at(i)));
+}
+
+server::~server() = default;
+
+void server::start() {
+  auto opened = net::tcp_listener::open(front_, options_.listen);
+  if (!opened) throw boost::system::system_error(opened.error());
+  door_.emplace(std::move(*opened));
+  tasks_.spawn("accept clients", accept_clients());
+}
+
+asio::awaitable<void> server::accept_clients() {
+  for (;;) {
+    const auto lighter = [](const auto& a, const auto& b) { return a->home().load < b->home().load; };
+    hall& lightest = **std::min_element(halls_.begin(), halls_.end(), lighter);
+    auto next = co_await door_->accept(lightest.home().where());
+    if (!next) co_return;
+    auto hand = [&lightest, socket = std::move(next->socket), peer = next->peer]() mutable {
+      lightest.receive(std::move(socket), std::move(peer));
+    };
+    asio::dispatch(lightest.home().where(), std::move(hand));
+  }
+}
+
+/// Holds a wrong proof's answer back: longer for each failure of the same source.
+asio::awaitable<void> server::punish(wire::ip_endpoint source) {
+  const duration wait = co_await net::ask(front_, [this, &source] {
+    const auto now = std::chrono::steady_clock::now();
+    const duration due = strangers_.penalty(source, now);
+    strangers_.failed(source, now);
+    return due;
+  });
+  if (wait > duration::zero()) co_await net::sleep_for(wait);
+}
+
+void server::renew(const crypto::tls_context& context) {
+  for (const auto& each : halls_) asio::dispatch(each->home().where(), [&hall = *each, context] { hall.renew(context); });
+}
+
+asio::awaitable<void> server::stop_hall(hall& which, duration grace) {
+  auto stop = [&which, grace](std::function<void(bool)> done) { which.stop(grace, std::move(done)); };
+  [[maybe_unused]] const bool done = co_await net::ask_later<bool>(which.home().where(), std::move(stop));
+}
+
+asio::awaitable<void> server::stop(duration grace) {
+  if (door_) door_->close();
+  book_.close();
+  // All halls at once, then wait for each.
+  net::task_group halls(front_, "reverse");
+  for (const auto& each : halls_) halls.spawn("stop worker", stop_hall(*each, grace));
+  co_await halls.join();
+  co_await book_.join();
+  co_await tasks_.join();
+}
+
+} // namespace gotunnel::reverse

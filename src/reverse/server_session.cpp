@@ -1,0 +1,265 @@
+#include "gotunnel/reverse/server_session.hpp"
+
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/net/ask.hpp"
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/pump.hpp"
+#include "gotunnel/wire/proxy_header.hpp"
+#include "gotunnel/wire/seed_greeting.hpp"
+
+namespace gotunnel::reverse {
+namespace {
+
+namespace code = wire::control_code;
+
+// A client that proved the secret opens its control stream at once.
+constexpr duration control_limit = 10s;
+constexpr std::size_t binds_limit = 64;
+constexpr std::size_t unsaid_limit = 64;
+// Messages that are no JSON before the session is ended: a peer that keeps sending them is broken.
+constexpr int garbage_limit = 8;
+// An original client sends a NOP every 10 s and nothing sooner; 15 s is what we promise.
+constexpr duration seed_silence = 14s;
+
+wire::smux_config mux_config(const link::admitted& peer) {
+  wire::smux_config config;
+  config.role = wire::smux_role::server;
+  config.resets = (peer.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
+  // Clients open one control stream; streams for visitors are ours to open.
+  config.max_peer_streams = 16;
+  config.opens_per_second = 16;
+  config.opens_burst = 64;
+  config.strict_opens = true;
+  if (!peer.native) config.keepalive_timeout = seed_silence;
+  return config;
+}
+
+/// Counts for as long as it lives.
+class counted {
+public:
+  counted(std::size_t& count, net::signal& changed) : count_(count), changed_(changed) { ++count_; }
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+  ~counted() {
+    --count_;
+    changed_.notify();
+  }
+
+private:
+  std::size_t& count_;
+  net::signal& changed_;
+};
+
+} // namespace
+
+server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer)
+    : where_(std::move(where)), front_(std::move(front)), book_(book), client_(peer.carrier->peer()),
+      native_(peer.native), hello_(peer.hello), tasks_(where_, "reverse"), changed_(where_) {
+  const auto config = mux_config(peer);
+  mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config);
+}
+
+asio::awaitable<void> server_session::run() {
+  const auto self = shared_from_this();
+  log::info("reverse", "client {} connected{}", client_, native_ ? "" : " (original protocol)");
+  tasks_.spawn("control stream", serve());
+  const error_code why = co_await mux_->run();
+  // The ports first: visitors must not queue for a client that is gone.
+  co_await net::ask(front_, [this] { book_.release_all(*this); });
+  log::info("reverse", "client {} disconnected: {}", client_, why.message());
+  tasks_.cancel();
+  co_await tasks_.join();
+  while (!pings_.empty()) pong(pings_.begin()->first, false);
+}
+
+asio::awaitable<void> server_session::serve() {
+  net::deadline late(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
+  auto control = co_await mux_->accept();
+  if (!control) co_return;
+  (*control)->prioritize();
+  tasks_.spawn("further streams", refuse_streams());
+  if (native_)
+    co_await serve_native(**control);
+  else
+    co_await serve_seed(**control);
+}
+
+/// Only the control stream is the client's to open.
+asio::awaitable<void> server_session::refuse_streams() {
+  for (;;) {
+    auto surplus = co_await mux_->accept();
+    if (!surplus) co_return;
+    (*surplus)->reset(wire::smux_reset_reason::too_many_streams);
+  }
+}
+
+asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
+  tasks_.spawn("control answers", say_queued(control));
+  wire::control_reader reader;
+  int garbage = 0;
+  for (;;) {
+    const auto bytes = co_await control.read();
+    if (!bytes || bytes->empty()) break;
+    const auto fed = reader.feed(*bytes);
+    control.consume(bytes->size());
+    if (!fed) {
+      log::warn("reverse", "client {} sent a control line longer than {} bytes", client_, wire::control_line_limit);
+      co_return mux_->close(fed.error());
+    }
+    for (;;) {
+      const auto message = reader.next();
+      if (message && !*message) break;
+      if (!message) {
+        if (++garbage > garbage_limit) co_return mux_->close(message.error());
+        say(wire::error_answer{std::nullopt, std::string(code::bad_message), "a control message is one JSON object a line"});
+        continue;
+      }
+      auto reply = co_await reply_to(**message);
+      while (reply && unsaid_.size() >= unsaid_limit) co_await changed_.wait();
+      if (reply) say(std::move(*reply));
+    }
+  }
+  // The client has closed its control stream: it is leaving.
+  mux_->close(errc::closed);
+}
+
+asio::awaitable<std::optional<wire::control_message>>
+server_session::reply_to(const wire::control_message& message) {
+  if (const auto* wanted = std::get_if<wire::bind_request>(&message)) co_return co_await bind(wanted->id, wanted->port);
+  if (const auto* ping = std::get_if<wire::ping_message>(&message)) co_return wire::pong_message{ping->id};
+  if (const auto* answer = std::get_if<wire::pong_message>(&message)) pong(answer->id, true);
+  if (const auto* unbind = std::get_if<wire::unbind_request>(&message)) {
+    const auto found = binds_.find(unbind->id);
+    if (found == binds_.end()) co_return std::nullopt;
+    const std::uint16_t port = found->second;
+    binds_.erase(found);
+    co_await net::ask(front_, [this, port] { book_.release(*this, port); });
+  }
+  if (const auto* unknown = std::get_if<wire::unknown_message>(&message)) {
+    const auto why = unknown->problem.empty() ? code::unknown_type : code::bad_message;
+    const std::string text = unknown->problem.empty() ? fmt::format("unknown type \"{}\"", unknown->type.substr(0, 64))
+                                                      : unknown->problem;
+    co_return wire::error_answer{unknown->id, std::string(why), text};
+  }
+  co_return std::nullopt;
+}
+
+asio::awaitable<wire::control_message> server_session::bind(std::uint64_t service, std::uint16_t port) {
+  if (stopping_)
+    co_return wire::error_answer{service, std::string(code::shutting_down), "the server is shutting down; try again later"};
+  if (binds_.size() >= binds_limit)
+    co_return wire::error_answer{service, std::string(code::too_many_binds),
+                                 fmt::format("a client may hold at most {} ports", binds_limit)};
+  if (binds_.contains(service))
+    co_return wire::error_answer{service, std::string(code::duplicate_bind), fmt::format("bind {} is in use", service)};
+
+  bind_question question;
+  question.port = port;
+  question.service = service;
+  question.holder = shared_from_this();
+  question.client_address = client_;
+  if (native_) question.identity.emplace(hello_.client, hello_.instance);
+  auto outcome = co_await book_.bind(std::move(question));
+  if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[service] = bound->port;
+  if (const auto* refused = std::get_if<wire::error_answer>(&outcome))
+    log::warn("reverse", "client {}: {}", client_, refused->message);
+  co_return outcome;
+}
+
+asio::awaitable<void> server_session::serve_seed(mux::mux_stream& control) {
+  const auto line = co_await link::read_line(control, wire::seed_control_limit);
+  if (!line) co_return mux_->close(line.error());
+  const auto port = wire::read_seed_request(as_bytes(*line));
+  wire::seed_answer answer{false, "Invalid control message"};
+  if (port) {
+    const auto outcome = co_await bind(0, *port);
+    if (const auto* bound = std::get_if<wire::bound_answer>(&outcome))
+      answer = {true, fmt::format("listening on {}", bound->address)};
+    else if (const auto* refused = std::get_if<wire::error_answer>(&outcome))
+      answer.message = refused->message;
+  }
+  const std::string text = wire::encode(answer);
+  const auto sent = co_await control.write(as_bytes(text));
+  if (sent) [[maybe_unused]] const auto ended = co_await control.shut();
+  // An original client closes its side now; until then its stream stays ours.
+  for (;;) {
+    const auto rest = co_await control.read();
+    if (!rest || rest->empty()) break;
+    control.consume(rest->size());
+  }
+}
+
+void server_session::say(wire::control_message message) {
+  unsaid_.push_back(std::move(message));
+  changed_.notify();
+}
+
+asio::awaitable<void> server_session::say_queued(mux::mux_stream& control) {
+  for (;;) {
+    while (unsaid_.empty()) co_await changed_.wait();
+    const std::string line = wire::encode(unsaid_.front());
+    unsaid_.pop_front();
+    changed_.notify();
+    const auto sent = co_await control.write(as_bytes(line));
+    if (!sent) co_return;
+  }
+}
+
+void server_session::welcome(visitor who) { tasks_.spawn("visitor", serve_visitor(std::move(who))); }
+
+asio::awaitable<void> server_session::serve_visitor(visitor who) {
+  const counted here(visitors_, changed_);
+  error_code unknown;
+  const auto dialled = who.socket.local_endpoint(unknown);
+  net::socket_stream outside(net::any_socket(std::move(who.socket)), net::socket_stream::purpose::visitor,
+                             net::to_string(who.peer));
+  auto inside = mux_->open();
+  if (!inside) co_return;
+  if (native_) {
+    wire::proxy_header header;
+    if (!unknown) header.peer = {net::to_wire(who.peer), net::to_wire(dialled)};
+    header.service = who.service;
+    std::vector<std::byte> bytes;
+    wire::encode(header, bytes);
+    const auto sent = co_await (*inside)->write(bytes);
+    if (!sent) co_return;
+  }
+  const auto totals = co_await net::splice(outside, **inside);
+  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_, totals.a_to_b,
+             totals.b_to_a, totals.failure ? ", " : "", totals.failure ? totals.failure.message() : "");
+}
+
+void server_session::ping(duration limit, std::function<void(bool)> answer) {
+  if (!native_ || mux_->ended() || tasks_.cancelled()) return answer(false);
+  const std::uint64_t id = next_ping_++;
+  pings_.emplace(id, std::move(answer));
+  say(wire::ping_message{id});
+  tasks_.spawn("ping", give_up_ping(id, limit));
+}
+
+asio::awaitable<void> server_session::give_up_ping(std::uint64_t id, duration limit) {
+  co_await net::sleep_for(limit);
+  pong(id, false);
+}
+
+void server_session::pong(std::uint64_t id, bool alive) {
+  const auto asked = pings_.extract(id);
+  if (asked) asked.mapped()(alive);
+}
+
+void server_session::superseded() { mux_->abort(errc::superseded); }
+
+void server_session::stop(duration grace) {
+  if (stopping_) return;
+  stopping_ = true;
+  if (native_) say(wire::bye_message{"the server is shutting down"});
+  tasks_.spawn("wind down", wind_down(grace));
+}
+
+asio::awaitable<void> server_session::wind_down(duration grace) {
+  net::deadline late(where_, grace, [this] { changed_.notify(); });
+  while ((visitors_ > 0 || !unsaid_.empty()) && !late.expired()) co_await changed_.wait();
+  mux_->close(errc::shutting_down);
+}
+
+} // namespace gotunnel::reverse
