@@ -26,12 +26,6 @@ template <class... Args>
   throw cert_error(fmt::format("{}: {}", file.string(), fmt::format(text, std::forward<Args>(args)...)));
 }
 
-std::string date(wall_time time) {
-  const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(time)};
-  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()), static_cast<unsigned>(day.month()),
-                     static_cast<unsigned>(day.day()));
-}
-
 /// A dangling symbolic link exists: somebody meant a file to be there.
 bool present(const fs::path& file) {
   std::error_code failed;
@@ -196,7 +190,7 @@ void cert_store::issue_leaf(wall_time now) {
     refuse(directory_ / ca_crt,
            "no server certificate can be issued from it ({}; it ends on {}); move all four files "
            "away to have a new CA made, and give its ca.crt to the clients",
-           leaf.error().message(), date(facts.not_after));
+           leaf.error().message(), describe(facts.not_after));
   }
   commit(directory_, {{server_key, leaf->key.reveal(), 0600}, {server_crt, leaf->certificate, 0644}});
 }
@@ -259,12 +253,12 @@ void cert_store::check_times(wall_time now) {
     refuse(directory_ / ca_crt,
            "expired on {}; move all four files away to have a new CA made, and give its ca.crt to the "
            "clients",
-           date(authority_facts_.not_after));
+           describe(authority_facts_.not_after));
   }
   if (server_facts_.not_after <= now) {
     refuse(directory_ / server_crt,
            "expired on {}; put ca.key there to have it renewed, or replace it and server.key",
-           date(server_facts_.not_after));
+           describe(server_facts_.not_after));
   }
 }
 
@@ -274,15 +268,15 @@ void cert_store::warn_about(wall_time now) {
   };
   if (!renewable_) {
     warn(server_crt, fmt::format("expires on {} and cannot be renewed here, because ca.key is absent",
-                                 date(server_facts_.not_after)));
+                                 describe(server_facts_.not_after)));
   }
   if (now < server_facts_.not_before || now < authority_facts_.not_before) {
     warn(server_crt, fmt::format("is not valid before {}; is this machine's clock right?",
-                                 date(std::max(server_facts_.not_before, authority_facts_.not_before))));
+                                 describe(std::max(server_facts_.not_before, authority_facts_.not_before))));
   }
   if (authority_facts_.not_after - now < policy_.renew_before) {
-    warn(ca_crt,
-         fmt::format("expires on {}; every client will need a new one", date(authority_facts_.not_after)));
+    warn(ca_crt, fmt::format("expires on {}; every client will need a new one",
+                             describe(authority_facts_.not_after)));
   }
 }
 

@@ -126,9 +126,10 @@ BOOST_AUTO_TEST_CASE(without_the_cas_key_the_leaf_serves_until_it_expires) {
   cert_store store = cert_store::open(dir, start + days(300));
   BOOST_TEST(!store.renewable());
   BOOST_TEST(!store.due(start + days(300)));
-  BOOST_TEST(warned(store, "server.crt: expires on 2027-01-01 and cannot be renewed here"));
+  BOOST_TEST(warned(store, "server.crt: expires on 2027-01-01 00:00:00 UTC and cannot be renewed here"));
   BOOST_CHECK_EXCEPTION(store.renew(start + days(300)), cert_error, says("ca.key: is absent"));
-  BOOST_CHECK_EXCEPTION(open_at(start + days(365)), cert_error, says("server.crt: expired on 2027-01-01; put ca.key"));
+  BOOST_CHECK_EXCEPTION(open_at(start + days(365)), cert_error,
+                        says("server.crt: expired on 2027-01-01 00:00:00 UTC; put ca.key"));
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_pair_is_issued_anew) {
@@ -158,7 +159,8 @@ BOOST_AUTO_TEST_CASE(a_reload_or_renewal_that_fails_keeps_what_it_had) {
   cert_store store = cert_store::open(dir, start);
   const std::string leaf = store.server().certificate;
   spill(dir / "server.crt", "rubbish");
-  BOOST_CHECK_EXCEPTION(static_cast<void>(store.reload()), cert_error, says("server.crt: is not a certificate"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(store.reload()), cert_error,
+                        says("server.crt: is not a certificate"));
   BOOST_CHECK_EXCEPTION(store.renew(start + days(1)), cert_error, says("server.crt: is not a certificate"));
   BOOST_TEST(store.server().certificate == leaf);
   spill(dir / "server.crt", leaf);
@@ -168,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_reload_or_renewal_that_fails_keeps_what_it_had) {
 BOOST_AUTO_TEST_CASE(a_clock_that_went_back_is_a_warning) {
   static_cast<void>(cert_store::open(dir, start));
   const cert_store store = cert_store::open(dir, start - days(400));
-  BOOST_TEST(warned(store, "is not valid before 2025-12-31; is this machine's clock right?"));
+  BOOST_TEST(warned(store, "is not valid before 2025-12-31 23:00:00 UTC; is this machine's clock right?"));
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_others_can_read_are_a_warning) {

@@ -102,8 +102,9 @@ BOOST_AUTO_TEST_CASE(a_write_that_fails_leaves_nothing_behind) {
     ::signal(SIGXFSZ, SIG_IGN);
     const rlimit small{4, 4}; // as a full disk would: some bytes, then none
     ::setrlimit(RLIMIT_FSIZE, &small);
-    const bool failed = create_file(path() / "a", as_bytes("too long"), 0600).error() == cause::file_too_large &&
-                        replace_file(path() / "old", as_bytes("too long"), 0600).error() == cause::file_too_large;
+    const bool failed =
+        create_file(path() / "a", as_bytes("too long"), 0600).error() == cause::file_too_large &&
+        replace_file(path() / "old", as_bytes("too long"), 0600).error() == cause::file_too_large;
     ::_exit(failed ? 0 : 1);
   }
   int status = 0;

@@ -1,0 +1,18 @@
+// The sub-commands, each from its arguments to the program's exit code: 0 well, 1 failed, 2 wrong input (usage_error).
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gotunnel::app {
+
+using arguments = std::vector<std::string>;
+
+int server_command(const arguments& given);
+int client_command(const arguments& given);
+int pki_command(const arguments& given);
+
+/// The whole program. `argv` is overwritten where it holds a secret.
+int run(int argc, char** argv);
+
+} // namespace gotunnel::app

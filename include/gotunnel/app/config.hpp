@@ -1,0 +1,62 @@
+// What the user asked for, checked: immutable values that the commands run with.
+//
+// Reading them throws usage_error with one sentence for the first thing that is wrong; nothing has been started then.
+// Secrets come from -secret, -secret-file or GOTUNNEL_SECRET, in this order.
+#pragma once
+
+#include "gotunnel/app/option_set.hpp"
+#include "gotunnel/base/clock.hpp"
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/base/secret.hpp"
+#include "gotunnel/reverse/client_session.hpp"
+#include "gotunnel/wire/address.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace gotunnel::app {
+
+struct log_config {
+  log::level level = log::level::info;
+  log::format format = log::format::text;
+};
+
+struct server_config {
+  secret_text secret;
+  wire::host_port listen;
+  std::string bind_host;
+  wire::port_set allow_ports;
+  std::filesystem::path certs;
+  duration cert_check{};
+  std::size_t workers = 1;
+  duration grace{};
+  bool seed_peers = true;
+  log_config logging;
+  std::vector<std::string> warnings; ///< to be logged once the log is set up
+};
+
+struct client_config {
+  wire::host_port server;
+  secret_text secret;
+  std::string ca_pem;              ///< contents of the CA file; empty with a pin
+  std::filesystem::path ca_file;
+  std::string pin;
+  std::uint16_t remote_port = 8080;
+  reverse::local_target target;
+  duration max_retry_interval{};
+  bool retry = true;
+  duration grace{};
+  bool seed_peers = true;
+  std::filesystem::path state_dir;
+  log_config logging;
+  std::vector<std::string> warnings;
+};
+
+[[nodiscard]] const option_set& server_options();
+[[nodiscard]] const option_set& client_options();
+
+[[nodiscard]] server_config read_server_config(const parsed_options& given);
+[[nodiscard]] client_config read_client_config(const parsed_options& given);
+
+} // namespace gotunnel::app
