@@ -67,7 +67,7 @@ void check_key(const fs::path& certificate, const std::string& pem, const fs::pa
   }
 }
 
-std::optional<net::directory_lock> lock(const fs::path& directory, std::vector<std::string>& warnings) {
+std::optional<net::directory_lock> lock_directory(const fs::path& directory, std::vector<std::string>& warnings) {
   auto locked = net::directory_lock::acquire(directory, lock_patience);
   if (locked) return std::move(*locked);
   if (locked.error() == errc::timed_out)
@@ -121,7 +121,7 @@ cert_store cert_store::open(const fs::path& directory, wall_time now, const cert
     refuse(directory, "cannot be made: {}; make it, or choose another with -certs", made.error().message());
   }
   cert_store store(directory, policy);
-  const auto locked = lock(directory, store.warnings_);
+  const auto locked = lock_directory(directory, store.warnings_);
   store.settle(now);
   return store;
 }
@@ -153,10 +153,12 @@ void cert_store::settle(wall_time now) {
     warnings_.push_back(
         fmt::format("{}: was missing and has been issued anew", (directory_ / server_crt).string()));
   }
+  const std::vector<std::string> before = warnings_;
   load(now);
   if (due(now)) {
     try {
       issue_leaf(now);
+      warnings_ = before; // what the first load() had to say is said again, or true no more
       load(now);
     } catch (const cert_error& failed) {
       if (server_facts_.not_after <= now) throw;
@@ -292,7 +294,7 @@ bool cert_store::due(wall_time now) const noexcept {
 
 void cert_store::renew(wall_time now) {
   cert_store next(directory_, policy_);
-  const auto locked = lock(directory_, next.warnings_);
+  const auto locked = lock_directory(directory_, next.warnings_);
   recover(directory_, next.warnings_);
   if (!present(directory_ / ca_key))
     refuse(directory_ / ca_key, "is absent; put it there to renew server.crt");
@@ -307,7 +309,7 @@ void cert_store::renew(wall_time now) {
 
 bool cert_store::reload() {
   cert_store next(directory_, policy_);
-  const auto locked = lock(directory_, next.warnings_);
+  const auto locked = lock_directory(directory_, next.warnings_);
   recover(directory_, next.warnings_);
   next.load(looked_at_);
   next.check_times(looked_at_);

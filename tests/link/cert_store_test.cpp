@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(the_first_start_makes_four_files) {
   BOOST_TEST(mode_of(dir / "ca.crt") == 0644u);
   BOOST_TEST(store.authority() == slurp(dir / "ca.crt"));
   BOOST_TEST(store.server().certificate == slurp(dir / "server.crt"));
-  BOOST_TEST(store.server_facts().not_after == start + days(365));
+  BOOST_TEST((store.server_facts().not_after == start + days(365)));
   BOOST_TEST(store.authority_facts().authority);
   BOOST_TEST(!store.due(start));
 }
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(the_originals_certificates_are_loaded_and_renewed) {
   store.renew(start + days(2));
   BOOST_TEST(store.authority() == authority.certificate);
   BOOST_TEST(*crypto::signed_by(store.server().certificate, authority.certificate));
-  BOOST_TEST(store.server_facts().not_after == start + days(367));
+  BOOST_TEST((store.server_facts().not_after == start + days(367)));
 }
 
 BOOST_AUTO_TEST_CASE(a_leaf_is_due_in_its_last_ninety_days) {
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_leaf_that_ends_with_its_ca_is_not_due_for_ever) {
   cert_store store = cert_store::open(dir, start);
   const wall_time late = store.authority_facts().not_after - days(10);
   store.renew(late);
-  BOOST_TEST(store.server_facts().not_after == store.authority_facts().not_after);
+  BOOST_TEST((store.server_facts().not_after == store.authority_facts().not_after));
   BOOST_TEST(!store.due(late + days(5)));
   BOOST_TEST(warned(store, "ca.crt: expires on"));
 }
@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(renewal_replaces_the_leaf_and_nothing_else) {
   BOOST_TEST(before.at("server.key") != after.at("server.key"));
   BOOST_TEST(mode_of(dir / "server.key") == 0600u);
   BOOST_TEST(store.server().certificate == after.at("server.crt"));
-  BOOST_TEST(store.server_facts().not_after == start + days(665));
+  BOOST_TEST((store.server_facts().not_after == start + days(665)));
   BOOST_TEST(names() == "ca.crt ca.key server.crt server.key");
 }
 
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_missing_pair_is_issued_anew) {
   const cert_store store = cert_store::open(dir, start + days(1));
   BOOST_TEST(!store.created());
   BOOST_TEST(warned(store, "issued anew"));
-  BOOST_TEST(store.server_facts().not_after == start + days(366));
+  BOOST_TEST((store.server_facts().not_after == start + days(366)));
 }
 
 BOOST_AUTO_TEST_CASE(reload_sees_what_another_process_did) {
