@@ -1,33 +1,34 @@
-// A directory of its own for a test, removed with everything in it, whatever its modes are by then.
+// A directory of its own for one test, removed with all it holds, whatever its modes are by then.
 #pragma once
 
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
-#include <stdlib.h>
+namespace gotunnel::testing {
 
-namespace gotunnel::test {
-
-class scratch_files {
+class scratch_directory {
 public:
-  scratch_files() {
+  scratch_directory() {
     std::string name = (std::filesystem::temp_directory_path() / "gotunnel-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    if (::mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category(), name);
     path_ = name;
   }
-  scratch_files(const scratch_files&) = delete;
-  scratch_files& operator=(const scratch_files&) = delete;
-  ~scratch_files() {
+  scratch_directory(const scratch_directory&) = delete;
+  scratch_directory& operator=(const scratch_directory&) = delete;
+  ~scratch_directory() {
     std::error_code ignored;
     std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
     std::filesystem::remove_all(path_, ignored);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
 
 private:
   std::filesystem::path path_;
@@ -47,5 +48,14 @@ inline void spill(const std::filesystem::path& file, std::string_view text) {
 inline unsigned mode_of(const std::filesystem::path& file) {
   return static_cast<unsigned>(std::filesystem::status(file).permissions());
 }
+
+} // namespace gotunnel::testing
+
+namespace gotunnel::test {
+
+using scratch_files = testing::scratch_directory;
+using testing::mode_of;
+using testing::slurp;
+using testing::spill;
 
 } // namespace gotunnel::test
