@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -55,7 +56,8 @@ int dispatch(const std::string& command, const arguments& rest) {
           fmt::format("unexpected argument \"{}\"; `gotunnel version` takes none", rest.front()));
     return say("gotunnel " GOTUNNEL_VERSION "\n");
   }
-  const auto near = nearest(command, {"server", "client", "pki", "version", "help"});
+  const std::string word = command.substr(std::min(command.find_first_not_of('-'), command.size()));
+  const auto near = nearest(word, {"server", "client", "pki", "version", "help"});
   throw usage_error(
       fmt::format("unknown command \"{}\"; {}", command,
                   near ? fmt::format("did you mean `gotunnel {}`?", *near) : "see `gotunnel --help`"));

@@ -52,8 +52,7 @@ asio::awaitable<void> run_until_stopped(reverse::client& client, net::worker_poo
   pool.release();
 }
 
-asio::awaitable<void> stop_on_signal(reverse::client& client, net::worker_pool& pool, duration grace) {
-  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::client& client, duration grace) {
   const int number = co_await stop_signal(signals);
   if (number == 0) co_return;
   log::info("app", "{}: giving the port back; running connections may finish within {} s",
@@ -82,6 +81,7 @@ int client_command(const arguments& given) {
               identity.why_not);
 
   net::worker_pool pool(1);
+  asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
   auto options = make_options(config, identity.client);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
@@ -93,7 +93,7 @@ int client_command(const arguments& given) {
   });
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
-  signals.spawn("signals", stop_on_signal(client, pool, config.grace));
+  signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));
   tasks.spawn("client", run_until_stopped(client, pool, signals));
   pool.run();
   if (client.exit_code() == 0) log::info("app", "stopped");

@@ -55,10 +55,10 @@ wire::host_port read_listen(const parsed_options& given) {
 std::string read_bind(const parsed_options& given) {
   std::string host = given.text("bind");
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host.empty()) return host;
+  if (given.text("bind").empty()) return host;
   const bool v6 = std::count(host.begin(), host.end(), ':') > 1;
   const auto parsed = wire::parse_listen(fmt::format("{}{}{}:0", v6 ? "[" : "", host, v6 ? "]" : ""));
-  if (!std::holds_alternative<wire::host_port>(parsed))
+  if (host.empty() || !std::holds_alternative<wire::host_port>(parsed))
     throw wrong(given, "bind",
                 "not an address; give one of this machine without a port, like 127.0.0.1 or ::1");
   return host;

@@ -82,9 +82,8 @@ asio::awaitable<void> watch_certificates(link::cert_store& certificates, const s
   }
 }
 
-asio::awaitable<void> serve_until_stopped(net::worker_pool& pool, reverse::server& server,
-                                          net::task_group& tasks, duration grace) {
-  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker_pool& pool,
+                                          reverse::server& server, net::task_group& tasks, duration grace) {
   const int number = co_await stop_signal(signals);
   log::info("app", "{}: closing the doors; running connections may finish within {} s", ::strsignal(number),
             std::chrono::duration_cast<std::chrono::seconds>(grace).count());
@@ -110,6 +109,9 @@ int server_command(const arguments& given) {
 
   // Addresses before certificates: a start that fails on one of them has written nothing.
   net::worker_pool pool(config.workers);
+  // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
+  // once.
+  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
   auto door = open_door(pool.front().where(), config.listen, "listen", options.text("listen"));
   if (!config.bind_host.empty())
     open_door(pool.front().where(), {config.bind_host, 0}, "bind", options.text("bind")).close();
@@ -135,7 +137,7 @@ int server_command(const arguments& given) {
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
   tasks.spawn("certificates", watch_certificates(certificates, config, server));
-  stopping.spawn("signals", serve_until_stopped(pool, server, tasks, config.grace));
+  stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, config.grace));
   pool.run();
   log::info("app", "stopped");
   return 0;
