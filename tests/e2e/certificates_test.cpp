@@ -1,10 +1,6 @@
 #include "e2e/refusal.hpp"
 #include "support/certificates.hpp"
 
-#include <sys/mount.h>
-
-#include <unistd.h>
-
 #include <optional>
 
 using namespace gotunnel;
@@ -47,12 +43,17 @@ struct room_with_certificates : scratch_directory {
     check_refusal(*this, one);
   }
 
-  /// Runs the server with a shell in a mount namespace of its own, where `mount` has come true.
+  /// Runs the server in a mount namespace of its own where `mount` has been done, then lists the
+  /// certificates.
   [[nodiscard]] run_outcome run_mounted(const std::string& mount) const {
     child_options options;
-    options.arguments = {"--mount", "--propagation",
-                         "private", "/bin/sh",
-                         "-c",      mount + " && exec \"$0\" server -listen 127.0.0.1:0 -secret-file secret",
+    options.arguments = {"--mount",
+                         "--propagation",
+                         "private",
+                         "/bin/sh",
+                         "-c",
+                         mount + " && { \"$0\" server -listen 127.0.0.1:0 -secret-file secret; code=$?; ls "
+                                 "-A certs; exit $code; }",
                          program()};
     options.directory = path().string();
     child_process child("unshare", options);
@@ -157,15 +158,13 @@ BOOST_AUTO_TEST_CASE(a_directory_that_is_read_only, *boost::unit_test::precondit
 BOOST_AUTO_TEST_CASE(a_disk_that_is_full, *boost::unit_test::precondition(can_mount)) {
   fs::remove_all(path() / "certs");
   fs::create_directory(path() / "certs");
-  // Pages of 4 KiB: room for none, one, ... of the files and directories.
-  for (const char* blocks : {"1", "2", "3"}) {
-    const std::string full =
-        "mount -t tmpfs -o size=" + std::string(blocks) +
-        "k,nr_inodes=64 none certs && dd if=/dev/zero "
-        "of=certs/filler bs=4096 count=1 2>/dev/null; trap 'ls -A certs >&3' EXIT; exec 3>&1; true";
-    const run_outcome outcome = run_mounted(full);
+  // Pages of 4 KiB, one of them taken: room for none, one or two of the four files.
+  for (const char* size : {"4k", "8k", "12k"}) {
+    const std::string almost_full = "mount -t tmpfs -o mode=700,size=" + std::string(size) +
+                                    " none certs && head -c 4096 /dev/zero > certs/filler";
+    const run_outcome outcome = run_mounted(almost_full);
     BOOST_TEST(outcome.code == 2);
-    BOOST_TEST(outcome.out == "");
+    BOOST_TEST(outcome.out == "filler\n");
     BOOST_TEST(outcome.err ==
                "gotunnel: certs: cannot be written: No space left on device; nothing was changed\n");
   }
