@@ -24,10 +24,12 @@
 #include "gotunnel/base/error.hpp"
 #include "gotunnel/wire/smux_frame.hpp"
 #include "gotunnel/wire/smux_scheduler.hpp"
-#include "gotunnel/wire/smux_window.hpp"
+#include "gotunnel/wire/smux_stream.hpp"
 
+#include <boost/intrusive/list.hpp>
+
+#include <array>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -56,8 +58,8 @@ struct smux_config {
   double opens_per_second = 20'000;                 ///< sustained rate of the peer's SYN frames ...
   double opens_burst = 20'000;                      ///< ... and how many it may save up
   bool strict_opens = false;                        ///< above these: true ends the session, false resets the stream
-  duration keepalive_interval = 4s;                 ///< a NOP when nothing else was sent for this long
-  duration keepalive_timeout = 12s;                 ///< silence of the peer that ends the session
+  duration keepalive_interval = 4s;                 ///< a NOP when nothing else was sent for this long; 0: never
+  duration keepalive_timeout = 12s;                 ///< silence of the peer that ends the session; 0: none does
 };
 
 struct smux_event {
@@ -71,6 +73,8 @@ struct smux_event {
 class smux_core {
 public:
   smux_core(const smux_config& config, time_point now);
+  smux_core(const smux_core&) = delete;
+  smux_core& operator=(const smux_core&) = delete;
 
   // --- bytes from the peer
   void feed(bytes_view bytes, time_point now);
@@ -114,7 +118,78 @@ public:
   void set_round_trip(duration rtt) noexcept;
 
 private:
-  // ... the machine's state
+  // Ids of the peer are hashed with a seed that it cannot know: chosen ids would otherwise share one bucket.
+  struct id_hash {
+    std::uint64_t seed;
+    [[nodiscard]] std::size_t operator()(stream_id id) const noexcept;
+  };
+  /// The last frame of a stream that is no longer in the table.
+  struct farewell {
+    stream_id id;
+    smux_reset_reason reason;
+    bool refusal; ///< it answers a SYN that was never accepted
+  };
+  struct frame_writer;
+
+  // smux_core_receive.cpp
+  [[nodiscard]] std::optional<bytes_view> gather(std::size_t size) noexcept;
+  [[nodiscard]] result<std::optional<smux_event>> take_header();
+  [[nodiscard]] result<std::optional<smux_event>> take_body();
+  [[nodiscard]] result<std::optional<smux_event>> on_syn();
+  [[nodiscard]] std::optional<smux_event> on_fin();
+  [[nodiscard]] result<> on_psh();
+  [[nodiscard]] smux_event on_reset(smux_stream& stream, bytes_view payload);
+  [[nodiscard]] bool admits_stream() noexcept;
+
+  // smux_core_transmit.cpp
+  [[nodiscard]] bool write_control(frame_writer& to);
+  void write_update(frame_writer& to, smux_stream& stream);
+  void write_streams(frame_writer& to);
+  [[nodiscard]] bool write_data(frame_writer& to, smux_stream& stream);
+  [[nodiscard]] window_climate climate() const noexcept;
+
+  // smux_core.cpp
+  [[nodiscard]] smux_stream* find(stream_id id) const noexcept;
+  [[nodiscard]] smux_stream& add_stream(stream_id id, bool from_peer);
+  void erase(smux_stream& stream);
+  void erase_if_over(smux_stream& stream);
+  void schedule(smux_stream& stream) noexcept;
+  void queue_control(smux_stream& stream) noexcept;
+  void forget_sent(stream_id id) noexcept;
+
+  smux_config config_;
+  std::unordered_map<stream_id, smux_stream, id_hash> streams_;
+  mutable smux_stream* last_found_ = nullptr; ///< frames of one stream come in runs
+  std::uint64_t next_id_;
+  std::size_t peer_streams_ = 0; ///< alive and opened by the peer
+  std::size_t buffered_ = 0;
+  std::uint64_t growth_ = 0; ///< of all receive windows together
+  duration round_trip_ = 1ms;
+  error_code broken_;
+
+  // receiving
+  bytes_view input_; ///< what is left of the fed bytes
+  smux_header header_;
+  std::size_t body_left_ = 0;               ///< of the frame of header_
+  bool deliver_ = false;                    ///< the body is for a stream that was alive when its header came
+  std::array<std::byte, 8> gathered_bytes_; ///< a header, or the body of a control frame, that comes in pieces
+  std::size_t gathered_ = 0;
+  double open_tokens_;
+  time_point open_tokens_at_;
+
+  // sending
+  smux_scheduler scheduler_;
+  boost::intrusive::list<smux_stream, boost::intrusive::constant_time_size<false>> control_; ///< with a SYN or UPD to send
+  std::deque<farewell> farewells_;
+  std::size_t refusals_ = 0;    ///< among farewells_
+  std::vector<stream_id> sent_; ///< for poll_sent(), from sent_told_ on
+  std::size_t sent_told_ = 0;
+  bool nop_pending_ = false;
+
+  // keepalive
+  time_point received_at_;
+  time_point transmitted_at_;
+  bool paused_ = false; ///< since received_at_ it was us who did not read
 };
 
 } // namespace gotunnel::wire
