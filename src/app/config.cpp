@@ -147,7 +147,8 @@ client_config read_client_config(const parsed_options& given) {
   config.seed_peers = read_on_off(given, "seed-peers");
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
-  config.state_dir = given.text("state-dir").empty() ? reverse::default_state_directory() : given.text("state-dir");
+  config.state_dir = given.text("state-dir");
+  if (config.state_dir.empty()) config.state_dir = reverse::default_state_directory();
 
   if (given.given("ca") && given.given("pin")) throw usage_error("-ca and -pin are both given: keep one of them");
   if (given.given("pin")) {

@@ -21,7 +21,7 @@ std::string describe(std::string_view title, const crypto::certificate_facts& fa
   const auto days = std::chrono::floor<std::chrono::days>(facts.not_after - now).count();
   std::string text = fmt::format("{}\n  subject  {}\n", title, facts.subject);
   if (!facts.dns_names.empty()) text += fmt::format("  SAN      DNS:{}\n", fmt::join(facts.dns_names, ", DNS:"));
-  text += fmt::format("  expires  {} ({})\n  pin      {}\n", link::describe(facts.not_after),
+  text += fmt::format("  expires  {} ({})\n  pin      {}\n", gotunnel::describe(facts.not_after),
                       days >= 0 ? fmt::format("in {} days", days) : "EXPIRED", facts.pin);
   return text;
 }
@@ -53,7 +53,12 @@ int pki_command(const arguments& given) {
     return 0;
   }
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  auto certificates = link::cert_store::open_existing(parsed.text("certs"), now);
+  const std::filesystem::path directory = parsed.text("certs");
+  // Looking must not make anything: a CA is made by the first start of a server.
+  if (!std::filesystem::exists(directory / "ca.crt"))
+    throw usage_error(fmt::format("-certs \"{}\": no ca.crt there; name the server's directory, or start `gotunnel server` to make one",
+                                  directory.string()));
+  auto certificates = link::cert_store::open(directory, now);
   if (verb == "renew") certificates.renew(now);
   show(certificates, now);
   return 0;

@@ -48,7 +48,7 @@ asio::awaitable<void> watch_certificates(link::cert_store& certificates, const s
       }
       if (!changed) continue;
       server.renew(make_context(certificates, config.seed_peers));
-      log::info("app", "the server certificate is now valid until {}", link::describe(certificates.server_facts().not_after));
+      log::info("app", "the server certificate is now valid until {}", describe(certificates.server_facts().not_after));
       warn_of(certificates);
       last_trouble.clear();
     } catch (const std::runtime_error& e) {

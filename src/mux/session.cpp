@@ -97,7 +97,7 @@ asio::awaitable<void> session::read_carrier() {
     }
     const auto bytes = co_await carrier_->read();
     if (!bytes) co_return abort(bytes.error());
-    if (bytes->empty()) co_return abort(errc::end_of_stream);
+    if (bytes->empty()) co_return abort(errc::closed);
     last_heard_ = now();
     if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
       round_trip_asked_ = last_heard_;

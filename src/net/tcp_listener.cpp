@@ -25,11 +25,13 @@ bool out_of_resources(const error_code& ec) {
 result<tcp::acceptor> listen_on(const executor& where, const tcp::endpoint& endpoint, bool both_families) {
   tcp::acceptor acceptor(where);
   error_code ec;
-  if (acceptor.open(endpoint.protocol(), ec)) return ec;
+  acceptor.open(endpoint.protocol(), ec);
+  if (ec) return ec;
   acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
   if (endpoint.protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(!both_families), ec);
-  if (acceptor.bind(endpoint, ec)) return ec;
-  if (acceptor.listen(backlog, ec)) return ec;
+  acceptor.bind(endpoint, ec);
+  if (!ec) acceptor.listen(backlog, ec);
+  if (ec) return ec;
   return acceptor;
 }
 

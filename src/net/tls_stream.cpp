@@ -23,7 +23,7 @@ task<> tls_stream::handshake() {
     if (*progress == crypto::tls_engine::progress::done) co_return result<>();
     const auto more = co_await fetch();
     if (!more) co_return more.error();
-    if (!*more) co_return errc::end_of_stream;
+    if (*more == 0) co_return errc::end_of_stream;
   }
 }
 
@@ -40,17 +40,17 @@ task<> tls_stream::flush() {
   co_return result<>();
 }
 
-/// Gives the engine more cipher text; false at the end of the stream below.
-task<bool> tls_stream::fetch() {
+/// Gives the engine more cipher text: how much, or 0 at the end of the stream below.
+task<std::size_t> tls_stream::fetch() {
   assert(engine_.pending_input() == 0);
   below_->consume(lent_);
   lent_ = 0;
   const auto cipher = co_await below_->read();
   if (!cipher) co_return cipher.error();
-  if (cipher->empty()) co_return false;
+  if (cipher->empty()) co_return std::size_t{0};
   lent_ = cipher->size();
   engine_.feed(*cipher);
-  co_return true;
+  co_return lent_;
 }
 
 task<bytes_view> tls_stream::read() {
@@ -71,7 +71,7 @@ task<bytes_view> tls_stream::read() {
     if (engine_.closed()) co_return bytes_view();
     const auto more = co_await fetch();
     if (!more) co_return more.error();
-    if (!*more) co_return errc::end_of_stream;
+    if (*more == 0) co_return errc::end_of_stream;
   }
 }
 

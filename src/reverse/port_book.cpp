@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 
 #include <chrono>
-#include <ctime>
 
 namespace gotunnel::reverse {
 namespace {
@@ -22,16 +21,12 @@ constexpr int choice_attempts = 512;
 
 /// Two clocks on purpose: "since" is for people, "for" must survive a clock that jumps.
 struct moment {
-  std::chrono::system_clock::time_point wall = std::chrono::system_clock::now();
-  std::chrono::steady_clock::time_point steady = std::chrono::steady_clock::now();
+  wall_time wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  time_point steady = std::chrono::steady_clock::now();
 
   [[nodiscard]] std::string describe() const {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(wall);
-    std::tm utc{};
-    gmtime_r(&seconds, &utc);
     const auto held = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - steady);
-    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC ({} s ago)", utc.tm_year + 1900, utc.tm_mon + 1,
-                       utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, held.count());
+    return fmt::format("{} ({} s ago)", gotunnel::describe(wall), held.count());
   }
 };
 
@@ -86,8 +81,7 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
                                   port, policy_.allowed.to_string()));
 
   if (const auto held = ports_.find(port); held != ports_.end()) {
-    const auto entry = held->second;
-    auto no = co_await settle(question, entry);
+    auto no = co_await settle(question, held->second);
     if (no) co_return std::move(*no);
     // The port may have been given up, or changed hands, while the old session was asked.
     const auto still = ports_.find(port);

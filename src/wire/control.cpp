@@ -22,6 +22,7 @@ std::string_view name_of(const error_answer&) { return "error"; }
 std::string_view name_of(const ping_message&) { return "ping"; }
 std::string_view name_of(const pong_message&) { return "pong"; }
 std::string_view name_of(const bye_message&) { return "bye"; }
+std::string_view name_of(const unknown_message& m) { return m.type; }
 
 /// The text, or as much of it as fits, cut between two characters.
 json::string clipped(std::string_view text) {
@@ -50,6 +51,7 @@ struct member_writer {
   void operator()(const ping_message& m) const { to["id"] = m.id; }
   void operator()(const pong_message& m) const { to["id"] = m.id; }
   void operator()(const bye_message& m) const { to["reason"] = clipped(m.reason); }
+  void operator()(const unknown_message&) const {} // never sent
 };
 
 /// Reads members, and remembers the first that is missing or wrong.
@@ -120,19 +122,11 @@ control_message read_message(const json::object& object) {
 } // namespace
 
 std::string encode(const control_message& message) {
-  return std::visit(
-      [](const auto& known) -> std::string {
-        if constexpr (std::is_same_v<decltype(known), const unknown_message&>) {
-          assert(!"unknown_message is not for sending");
-          return {};
-        } else {
-          const std::string_view type = name_of(known);
-          json::object object{{"type", json::string_view{type.data(), type.size()}}};
-          member_writer{object}(known);
-          return json::serialize(object) + '\n';
-        }
-      },
-      message);
+  assert(!std::holds_alternative<unknown_message>(message));
+  const std::string_view type = std::visit([](const auto& m) { return name_of(m); }, message);
+  json::object object{{"type", json::string_view{type.data(), type.size()}}};
+  std::visit(member_writer{object}, message);
+  return json::serialize(object) + '\n';
 }
 
 result<> control_reader::feed(bytes_view bytes) {

@@ -5,7 +5,6 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
-#include <array>
 
 namespace gotunnel::wire {
 namespace {
@@ -13,20 +12,20 @@ namespace {
 namespace json = boost::json;
 
 // What Go's strings.TrimSpace takes away (Unicode's White_Space), in UTF-8.
-constexpr std::array<std::string_view, 25> white_space{
+constexpr std::string_view white_space[] = {
     " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\u0085", "\u00a0", "\u1680",
     "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
     "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
 
 std::string_view trimmed(std::string_view text) {
-  const auto ends = [&](std::string_view space) { return text.ends_with(space); };
-  const auto begins = [&](std::string_view space) { return text.starts_with(space); };
-  for (auto space = white_space.begin();
-       (space = std::find_if(white_space.begin(), white_space.end(), begins)) != white_space.end();)
-    text.remove_prefix(space->size());
-  for (auto space = white_space.begin();
-       (space = std::find_if(white_space.begin(), white_space.end(), ends)) != white_space.end();)
-    text.remove_suffix(space->size());
+  std::size_t before = 0;
+  do {
+    before = text.size();
+    for (const std::string_view space : white_space) {
+      if (text.starts_with(space)) text.remove_prefix(space.size());
+      if (text.ends_with(space)) text.remove_suffix(space.size());
+    }
+  } while (text.size() != before);
   return text;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 namespace gotunnel {
 
@@ -16,5 +17,8 @@ using wall_time = std::chrono::sys_seconds;
 
 /// "No deadline": later than every other time point.
 inline constexpr time_point never = time_point::max();
+
+/// `2027-01-31 23:59:59 UTC`, for people.
+[[nodiscard]] std::string describe(wall_time when);
 
 } // namespace gotunnel

@@ -33,7 +33,7 @@ public:
 
 private:
   task<> flush();
-  task<bool> fetch();
+  task<std::size_t> fetch();
 
   crypto::tls_engine engine_;
   stream_ptr below_;

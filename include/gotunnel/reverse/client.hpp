@@ -16,10 +16,10 @@ namespace gotunnel::reverse {
 struct client_options {
   link::dial_options way;
   std::uint16_t remote_port = 8080; ///< 0: the server chooses, and the choice is kept across reconnects
-  local_target target;
+  local_target target{};
   duration max_retry_interval = 60s;
   bool retry = true;
-  std::string trust; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
+  std::string trust{}; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
 };
 
 class client {

@@ -8,6 +8,7 @@
 #include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/link/dialer.hpp"
 #include "gotunnel/mux/session.hpp"
+#include "gotunnel/net/socket_stream.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/wire/control.hpp"
 

@@ -1,24 +1,22 @@
-// One smux session as a sans-IO machine: streams over one ordered byte channel, byte-compatible with
-// xtaci/smux v1 and v2.
+// One smux session as a sans-IO machine: streams over one ordered byte channel, byte-compatible with xtaci/smux v1 and v2.
 //
 // The driver's loop:
-//   core.feed(bytes, now); while (next = core.poll()) handle the event     // bytes from the carrier; `bytes`
-//   stay valid meanwhile n = core.transmit(buffer, now); while (id = core.poll_sent()) wake it  // bytes for
-//   the carrier, when it can take some core.tick(now) when core.deadline() has come // keepalive
+//   core.feed(bytes, now); while (next = core.poll()) handle the event     // bytes from the carrier; `bytes` stay valid meanwhile
+//   n = core.transmit(buffer, now); while (id = core.poll_sent()) wake it  // bytes for the carrier, when it can take some
+//   core.tick(now) when core.deadline() has come                           // keepalive
 // and on behalf of streams: open, submit, finish, reset, consumed.
 //
-// Sending: a stream offers one view at a time (`submit`); the machine copies from it while filling
-// `transmit`'s buffer and names the stream in `poll_sent` once all of it went out. Nothing else is queued, so
-// the queue is bounded by the callers' own buffers. Control frames (SYN, UPD, NOP, RST) overtake data; FIN
-// stays behind the data of its own stream; a prioritized stream goes before all others, then streams that
-// were idle, then the rest in turns. Receiving: payload is handed on as it arrives, in pieces; the caller
-// keeps it and reports `consumed` when it is drained. Windows grow with the bandwidth-delay product while the
-// session's memory budget allows (smux_window.hpp). FIN is a half-close: the other direction stays open until
-// its own FIN. Between two gotunnels `resets` adds a frame that smux lacks (command 5, payload: reason u32
-// LE); towards other peers a reset is sent as FIN and the stream is forgotten.
+// Sending: a stream offers one view at a time (`submit`); the machine copies from it while filling `transmit`'s buffer and
+// names the stream in `poll_sent` once all of it went out. Nothing else is queued, so the queue is bounded by the callers'
+// own buffers. Control frames (SYN, UPD, NOP, RST) overtake data; FIN stays behind the data of its own stream; a
+// prioritized stream goes before all others, then streams that were idle, then the rest in turns.
+// Receiving: payload is handed on as it arrives, in pieces; the caller keeps it and reports `consumed` when it is drained.
+// Windows grow with the bandwidth-delay product while the session's memory budget allows (smux_window.hpp).
+// FIN is a half-close: the other direction stays open until its own FIN. Between two gotunnels `resets` adds a frame that
+// smux lacks (command 5, payload: reason u32 LE); towards other peers a reset is sent as FIN and the stream is forgotten.
 //
-// A broken peer is an error from poll() or tick(); the session is over then, and no call but the destructor
-// makes sense. One thread; no clock, no socket, no allocation per frame after the tables have grown.
+// A broken peer is an error from poll() or tick(); the session is over then, and no call but the destructor makes sense.
+// One thread; no clock, no socket, no allocation per frame after the tables have grown.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -26,10 +24,12 @@
 #include "gotunnel/base/error.hpp"
 #include "gotunnel/wire/smux_frame.hpp"
 #include "gotunnel/wire/smux_scheduler.hpp"
-#include "gotunnel/wire/smux_window.hpp"
+#include "gotunnel/wire/smux_stream.hpp"
 
+#include <boost/intrusive/list.hpp>
+
+#include <array>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -50,29 +50,31 @@ enum class smux_reset_reason : std::uint32_t {
 struct smux_config {
   smux_role role = smux_role::client;
   std::uint8_t version = 2;
-  bool resets = false;                          ///< the peer understands RST
-  std::size_t max_frame = 32 * 1024;            ///< payload bytes of one PSH we send, 1..65535
-  std::uint32_t max_window = 16 * 1024 * 1024;  ///< a stream's window never grows beyond this many bytes
-  std::size_t memory_budget = 64 * 1024 * 1024; ///< bytes of this session that may wait for slow readers
-  std::size_t max_peer_streams = 32 * 1024;     ///< streams opened by the peer and alive at once
-  double opens_per_second = 20'000;             ///< sustained rate of the peer's SYN frames ...
-  double opens_burst = 20'000;                  ///< ... and how many it may save up
-  bool strict_opens = false;        ///< above these: true ends the session, false resets the stream
-  duration keepalive_interval = 4s; ///< a NOP when nothing else was sent for this long
-  duration keepalive_timeout = 12s; ///< silence of the peer that ends the session
+  bool resets = false;                              ///< the peer understands RST
+  std::size_t max_frame = 32 * 1024;                ///< payload bytes of one PSH we send, 1..65535
+  std::uint32_t max_window = 16 * 1024 * 1024;      ///< a stream's window never grows beyond this many bytes
+  std::size_t memory_budget = 64 * 1024 * 1024;     ///< bytes of this session that may wait for slow readers
+  std::size_t max_peer_streams = 32 * 1024;         ///< streams opened by the peer and alive at once
+  double opens_per_second = 20'000;                 ///< sustained rate of the peer's SYN frames ...
+  double opens_burst = 20'000;                      ///< ... and how many it may save up
+  bool strict_opens = false;                        ///< above these: true ends the session, false resets the stream
+  duration keepalive_interval = 4s;                 ///< a NOP when nothing else was sent for this long; 0: never
+  duration keepalive_timeout = 12s;                 ///< silence of the peer that ends the session; 0: none does
 };
 
 struct smux_event {
   enum class kind { opened, data, finished, reset };
   kind what = kind::opened;
   stream_id id = 0;
-  bytes_view bytes{};                                    ///< data: a piece of the fed view
-  smux_reset_reason reason = smux_reset_reason::aborted; ///< reset
+  bytes_view bytes{};                                          ///< data: a piece of the fed view
+  smux_reset_reason reason = smux_reset_reason::aborted;       ///< reset
 };
 
 class smux_core {
 public:
   smux_core(const smux_config& config, time_point now);
+  smux_core(const smux_core&) = delete;
+  smux_core& operator=(const smux_core&) = delete;
 
   // --- bytes from the peer
   void feed(bytes_view bytes, time_point now);
@@ -81,8 +83,7 @@ public:
 
   // --- bytes to the peer
   [[nodiscard]] bool wants_transmit() const noexcept;
-  /// Fills `out` (64 bytes at least) with whole frames; the number of bytes filled, 0 when there is nothing
-  /// to say.
+  /// Fills `out` (64 bytes at least) with whole frames; the number of bytes filled, 0 when there is nothing to say.
   [[nodiscard]] std::size_t transmit(bytes_span out, time_point now);
   /// A stream whose submitted view went out whole since the last call, or nothing.
   [[nodiscard]] std::optional<stream_id> poll_sent();
@@ -94,8 +95,8 @@ public:
   // --- streams. An id that is no longer alive is ignored by all of these but open() and submit().
   /// errc::limit_exceeded when the ids are used up.
   [[nodiscard]] result<stream_id> open();
-  /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a
-  /// time; errc::closed after finish(), errc::reset when the stream is gone.
+  /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a time;
+  /// errc::closed after finish(), errc::reset when the stream is gone.
   [[nodiscard]] result<> submit(stream_id id, bytes_view bytes);
   /// Takes an offer back; what was already framed stays sent.
   void withdraw(stream_id id) noexcept;
@@ -110,14 +111,85 @@ public:
   // --- what the driver and the counters want to know
   [[nodiscard]] bool alive(stream_id id) const noexcept;
   [[nodiscard]] std::size_t stream_count() const noexcept;
-  [[nodiscard]] std::size_t buffered() const noexcept; ///< received and not yet consumed, all streams
+  [[nodiscard]] std::size_t buffered() const noexcept;     ///< received and not yet consumed, all streams
   /// The driver stops reading the carrier while this holds: the peer has filled the session's memory budget.
   [[nodiscard]] bool over_budget() const noexcept;
   /// The carrier's round-trip time as the kernel measures it; windows grow by it. 1 ms until told.
   void set_round_trip(duration rtt) noexcept;
 
 private:
-  // ... the machine's state
+  // Ids of the peer are hashed with a seed that it cannot know: chosen ids would otherwise share one bucket.
+  struct id_hash {
+    std::uint64_t seed;
+    [[nodiscard]] std::size_t operator()(stream_id id) const noexcept;
+  };
+  /// The last frame of a stream that is no longer in the table.
+  struct farewell {
+    stream_id id;
+    smux_reset_reason reason;
+    bool refusal; ///< it answers a SYN that was never accepted
+  };
+  struct frame_writer;
+
+  // smux_core_receive.cpp
+  [[nodiscard]] std::optional<bytes_view> gather(std::size_t size) noexcept;
+  [[nodiscard]] result<std::optional<smux_event>> take_header();
+  [[nodiscard]] result<std::optional<smux_event>> take_body();
+  [[nodiscard]] result<std::optional<smux_event>> on_syn();
+  [[nodiscard]] std::optional<smux_event> on_fin();
+  [[nodiscard]] result<> on_psh();
+  [[nodiscard]] smux_event on_reset(smux_stream& stream, bytes_view payload);
+  [[nodiscard]] bool admits_stream() noexcept;
+
+  // smux_core_transmit.cpp
+  [[nodiscard]] bool write_control(frame_writer& to);
+  void write_update(frame_writer& to, smux_stream& stream);
+  void write_streams(frame_writer& to);
+  [[nodiscard]] bool write_data(frame_writer& to, smux_stream& stream);
+  [[nodiscard]] window_climate climate() const noexcept;
+
+  // smux_core.cpp
+  [[nodiscard]] smux_stream* find(stream_id id) const noexcept;
+  [[nodiscard]] smux_stream& add_stream(stream_id id, bool from_peer);
+  void erase(smux_stream& stream);
+  void erase_if_over(smux_stream& stream);
+  void schedule(smux_stream& stream) noexcept;
+  void queue_control(smux_stream& stream) noexcept;
+  void forget_sent(stream_id id) noexcept;
+
+  smux_config config_;
+  std::unordered_map<stream_id, smux_stream, id_hash> streams_;
+  mutable smux_stream* last_found_ = nullptr; ///< frames of one stream come in runs
+  std::uint64_t next_id_;
+  std::size_t peer_streams_ = 0; ///< alive and opened by the peer
+  std::size_t buffered_ = 0;
+  std::uint64_t growth_ = 0; ///< of all receive windows together
+  duration round_trip_ = 1ms;
+  error_code broken_;
+
+  // receiving
+  bytes_view input_; ///< what is left of the fed bytes
+  smux_header header_;
+  std::size_t body_left_ = 0;               ///< of the frame of header_
+  bool deliver_ = false;                    ///< the body is for a stream that was alive when its header came
+  std::array<std::byte, 8> gathered_bytes_; ///< a header, or the body of a control frame, that comes in pieces
+  std::size_t gathered_ = 0;
+  double open_tokens_;
+  time_point open_tokens_at_;
+
+  // sending
+  smux_scheduler scheduler_;
+  boost::intrusive::list<smux_stream, boost::intrusive::constant_time_size<false>> control_; ///< with a SYN or UPD to send
+  std::deque<farewell> farewells_;
+  std::size_t refusals_ = 0;    ///< among farewells_
+  std::vector<stream_id> sent_; ///< for poll_sent(), from sent_told_ on
+  std::size_t sent_told_ = 0;
+  bool nop_pending_ = false;
+
+  // keepalive
+  time_point received_at_;
+  time_point transmitted_at_;
+  bool paused_ = false; ///< since received_at_ it was us who did not read
 };
 
 } // namespace gotunnel::wire

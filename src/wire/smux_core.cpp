@@ -1,0 +1,174 @@
+// Streams and keepalive. What comes from the peer is in smux_core_receive.cpp, what goes to it in
+// smux_core_transmit.cpp.
+#include "gotunnel/wire/smux_core.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+
+namespace gotunnel::wire {
+namespace {
+
+smux_config within_limits(smux_config config) noexcept {
+  config.max_frame = std::clamp<std::size_t>(config.max_frame, 1, std::numeric_limits<std::uint16_t>::max());
+  return config;
+}
+
+} // namespace
+
+smux_core::smux_core(const smux_config& config, time_point now)
+    : config_(within_limits(config)),
+      streams_(0, id_hash{reinterpret_cast<std::uintptr_t>(this) ^
+                          static_cast<std::uint64_t>(now.time_since_epoch().count())}),
+      next_id_(config.role == smux_role::client ? 3 : 2), open_tokens_(config.opens_burst),
+      open_tokens_at_(now), scheduler_(smux_header::size + config_.max_frame), received_at_(now),
+      transmitted_at_(now) {}
+
+std::size_t smux_core::id_hash::operator()(stream_id id) const noexcept {
+  std::uint64_t mixed = (id ^ seed) * 0x9e3779b97f4a7c15u; // the golden ratio, as splitmix64 uses it
+  mixed = (mixed ^ (mixed >> 32)) * 0xbf58476d1ce4e5b9u;
+  return static_cast<std::size_t>(mixed ^ (mixed >> 29));
+}
+
+// --- streams
+
+result<stream_id> smux_core::open() {
+  // A peer may have opened streams under our parity: nobody checks.
+  while (next_id_ <= std::numeric_limits<stream_id>::max() && find(static_cast<stream_id>(next_id_)))
+    next_id_ += 2;
+  if (next_id_ > std::numeric_limits<stream_id>::max()) return errc::limit_exceeded;
+  const auto id = static_cast<stream_id>(next_id_);
+  next_id_ += 2;
+  smux_stream& stream = add_stream(id, false);
+  stream.syn_pending = true;
+  queue_control(stream);
+  return id;
+}
+
+result<> smux_core::submit(stream_id id, bytes_view bytes) {
+  smux_stream* const stream = find(id);
+  if (stream == nullptr) return errc::reset;
+  if (stream->finishing) return errc::closed;
+  assert(stream->offer.empty() && !bytes.empty());
+  stream->offer = bytes;
+  schedule(*stream);
+  return {};
+}
+
+void smux_core::withdraw(stream_id id) noexcept {
+  smux_stream* const stream = find(id);
+  if (stream == nullptr) return;
+  stream->offer = {};
+  forget_sent(id);
+  schedule(*stream);
+}
+
+void smux_core::finish(stream_id id) {
+  smux_stream* const stream = find(id);
+  if (stream == nullptr) return;
+  stream->finishing = true;
+  schedule(*stream);
+}
+
+void smux_core::reset(stream_id id, smux_reset_reason reason) {
+  smux_stream* const stream = find(id);
+  if (stream == nullptr) return;
+  // Of a SYN that was not sent the peer never hears; towards plain smux a FIN says all there is to say, once.
+  const bool known = !stream->syn_pending;
+  if (known && (config_.resets || !stream->fin_sent)) farewells_.push_back({id, reason, false});
+  forget_sent(id);
+  erase(*stream);
+}
+
+void smux_core::consumed(stream_id id, std::size_t count, time_point now) {
+  smux_stream* const stream = find(id);
+  if (stream == nullptr) return;
+  assert(count <= stream->in.buffered());
+  buffered_ -= count;
+  const bool due = stream->in.consume(count, now);
+  if (due && !stream->peer_finished) {
+    stream->upd_pending = true;
+    queue_control(*stream);
+  }
+  erase_if_over(*stream);
+}
+
+void smux_core::prioritize(stream_id id) {
+  if (smux_stream* const stream = find(id)) scheduler_.prioritize(*stream);
+}
+
+bool smux_core::alive(stream_id id) const noexcept { return find(id) != nullptr; }
+
+std::size_t smux_core::stream_count() const noexcept { return streams_.size(); }
+
+smux_stream* smux_core::find(stream_id id) const noexcept {
+  if (last_found_ != nullptr && last_found_->id == id) return last_found_;
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return nullptr;
+  // The table's nodes never move; constness here is of the core's view, not of the stream.
+  return last_found_ = const_cast<smux_stream*>(&found->second);
+}
+
+smux_stream& smux_core::add_stream(stream_id id, bool from_peer) {
+  return streams_.try_emplace(id, id, config_.version, from_peer).first->second;
+}
+
+void smux_core::erase(smux_stream& stream) {
+  buffered_ -= static_cast<std::size_t>(stream.in.buffered());
+  growth_ -= stream.in.growth();
+  if (stream.from_peer) --peer_streams_;
+  if (last_found_ == &stream) last_found_ = nullptr;
+  streams_.erase(stream_id{stream.id});
+}
+
+void smux_core::erase_if_over(smux_stream& stream) {
+  if (stream.over()) erase(stream);
+}
+
+void smux_core::schedule(smux_stream& stream) noexcept {
+  if (stream.ready())
+    scheduler_.add(stream);
+  else
+    scheduler_.remove(stream);
+}
+
+/// Puts the stream on the list of those with a SYN or UPD to send; once, so the list is no longer than the
+/// table.
+void smux_core::queue_control(smux_stream& stream) noexcept {
+  if (!stream.is_linked()) control_.push_back(stream);
+}
+
+void smux_core::forget_sent(stream_id id) noexcept {
+  const auto untold = sent_.begin() + static_cast<std::ptrdiff_t>(sent_told_);
+  sent_.erase(std::remove(untold, sent_.end(), id), sent_.end());
+}
+
+// --- memory and keepalive
+
+std::size_t smux_core::buffered() const noexcept { return buffered_; }
+
+bool smux_core::over_budget() const noexcept { return buffered_ >= config_.memory_budget; }
+
+void smux_core::set_round_trip(duration rtt) noexcept { round_trip_ = rtt; }
+
+time_point smux_core::deadline() const noexcept {
+  time_point next = never;
+  if (config_.keepalive_interval > 0s && !nop_pending_) next = transmitted_at_ + config_.keepalive_interval;
+  if (config_.keepalive_timeout > 0s) next = std::min(next, received_at_ + config_.keepalive_timeout);
+  return next;
+}
+
+result<> smux_core::tick(time_point now) {
+  if (broken_) return broken_;
+  if (config_.keepalive_interval > 0s && now >= transmitted_at_ + config_.keepalive_interval)
+    nop_pending_ = true;
+  if (config_.keepalive_timeout > 0s && now >= received_at_ + config_.keepalive_timeout) {
+    // Whoever does not read hears nothing: the silence of the peer counts from when we read again.
+    if (!paused_) return broken_ = errc::peer_silent;
+    received_at_ = now;
+    paused_ = over_budget();
+  }
+  return {};
+}
+
+} // namespace gotunnel::wire

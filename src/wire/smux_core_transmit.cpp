@@ -1,0 +1,139 @@
+// Frames to the peer.
+#include "gotunnel/wire/smux_core.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace gotunnel::wire {
+namespace {
+
+// A frame costs the peer a wakeup and both of us a header: the end of a buffer is not worth one.
+constexpr std::size_t least_room = 256;
+
+} // namespace
+
+struct smux_core::frame_writer {
+  bytes_span out;
+  std::uint8_t version;
+  std::size_t filled = 0;
+
+  [[nodiscard]] std::size_t room() const noexcept { return out.size() - filled; }
+  [[nodiscard]] bool fits(std::size_t payload) const noexcept {
+    return smux_header::size + payload <= room();
+  }
+  void frame(smux_command command, stream_id id, bytes_view payload = {}) noexcept {
+    assert(fits(payload.size()));
+    encode(smux_header{version, command, static_cast<std::uint16_t>(payload.size()), id},
+           out.subspan(filled).first<smux_header::size>());
+    filled += smux_header::size;
+    if (payload.empty()) return;
+    std::memcpy(out.data() + filled, payload.data(), payload.size());
+    filled += payload.size();
+  }
+};
+
+bool smux_core::wants_transmit() const noexcept {
+  return nop_pending_ || !scheduler_.empty() || !control_.empty() || !farewells_.empty();
+}
+
+std::size_t smux_core::transmit(bytes_span out, time_point now) {
+  assert(out.size() >= 64);
+  frame_writer to{.out = out, .version = config_.version};
+  if (write_control(to)) write_streams(to);
+  // Any frame proves that we are alive.
+  if (nop_pending_ && to.filled == 0) to.frame(smux_command::nop, 0);
+  if (to.filled > 0) {
+    nop_pending_ = false;
+    transmitted_at_ = now;
+  }
+  return to.filled;
+}
+
+/// False when there is no room for all of it: then no data may go, for it could precede its SYN.
+/// Farewells first: while one waits no new SYN goes, so there are never more of our own streams than the table had.
+bool smux_core::write_control(frame_writer& to) {
+  for (; !farewells_.empty(); farewells_.pop_front()) {
+    const farewell& last = farewells_.front();
+    std::array<std::byte, sizeof(std::uint32_t)> reason;
+    store_le32(reason, static_cast<std::uint32_t>(last.reason));
+    if (!to.fits(reason.size())) return false;
+    if (config_.resets)
+      to.frame(smux_command::rst, last.id, reason);
+    else
+      to.frame(smux_command::fin, last.id);
+    if (last.refusal) --refusals_;
+  }
+  for (; !control_.empty(); control_.pop_front()) {
+    smux_stream& stream = control_.front();
+    if (!to.fits(0)) return false;
+    if (stream.syn_pending) to.frame(smux_command::syn, stream.id);
+    stream.syn_pending = false;
+    if (!to.fits(smux_update::size)) return false;
+    if (stream.upd_pending) write_update(to, stream);
+  }
+  return true;
+}
+
+void smux_core::write_update(frame_writer& to, smux_stream& stream) {
+  const std::uint64_t growth_before = stream.in.growth();
+  std::array<std::byte, smux_update::size> payload;
+  encode(stream.in.announce(climate()), payload);
+  growth_ = growth_ - growth_before + stream.in.growth();
+  to.frame(smux_command::upd, stream.id, payload);
+  stream.upd_pending = false;
+}
+
+/// The session's windows may together grow by half of its memory; the other half is for the initial windows
+/// of its streams.
+window_climate smux_core::climate() const noexcept {
+  const std::uint64_t half = config_.memory_budget / 2;
+  return {.round_trip = round_trip_,
+          .max_window = config_.max_window,
+          .growth_left = half > growth_ ? half - growth_ : 0,
+          .tight = buffered_ > half};
+}
+
+void smux_core::write_streams(frame_writer& to) {
+  while (smux_scheduler::entry* const next = scheduler_.front()) {
+    auto& stream = static_cast<smux_stream&>(*next);
+    if (!stream.offer.empty()) {
+      if (!write_data(to, stream)) return;
+      continue;
+    }
+    if (!to.fits(0)) return;
+    to.frame(smux_command::fin, stream.id);
+    scheduler_.sent(stream, smux_header::size);
+    scheduler_.remove(stream);
+    stream.fin_sent = true;
+    erase_if_over(stream);
+  }
+}
+
+/// One frame of the stream's offer; false when `to` is full.
+bool smux_core::write_data(frame_writer& to, smux_stream& stream) {
+  const auto size = static_cast<std::size_t>(
+      std::min<std::uint64_t>({stream.offer.size(), config_.max_frame, stream.out.available()}));
+  std::size_t now = size;
+  if (!to.fits(size)) {
+    const bool worthwhile = to.filled == 0 || to.room() >= least_room;
+    if (!worthwhile || !to.fits(1)) return false;
+    now = to.room() - smux_header::size;
+  }
+  to.frame(smux_command::psh, stream.id, stream.offer.first(now));
+  stream.offer = stream.offer.subspan(now);
+  stream.out.spend(now);
+  scheduler_.sent(stream, smux_header::size + now);
+  if (stream.offer.empty()) sent_.push_back(stream.id);
+  schedule(stream);
+  return true;
+}
+
+std::optional<stream_id> smux_core::poll_sent() {
+  if (sent_told_ < sent_.size()) return sent_[sent_told_++];
+  sent_.clear();
+  sent_told_ = 0;
+  return std::nullopt;
+}
+
+} // namespace gotunnel::wire
