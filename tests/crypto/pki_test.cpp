@@ -9,7 +9,7 @@
 
 using namespace gotunnel;
 using namespace gotunnel::crypto;
-using namespace gotunnel::test;
+using namespace gotunnel::testing;
 using std::chrono::days;
 
 namespace {

@@ -12,7 +12,7 @@
 
 using namespace gotunnel;
 using namespace gotunnel::link;
-using namespace gotunnel::test;
+using namespace gotunnel::testing;
 using std::chrono::days;
 
 namespace {
