@@ -73,9 +73,10 @@ asio::awaitable<void> server_session::run() {
 }
 
 asio::awaitable<void> server_session::serve() {
-  net::deadline late(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
+  auto late = std::make_optional<net::deadline>(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
   auto control = co_await mux_->accept();
   if (!control) co_return;
+  late.reset();
   (*control)->prioritize();
   tasks_.spawn("further streams", refuse_streams());
   if (native_)
