@@ -1,14 +1,20 @@
 // The directory of certificates: made on first start, loaded later, renewed in time, never half-written.
 //
-//   store = cert_store::open(dir, now)    // loads, or makes all four files when the directory holds no
-//   ca.crt store.due(now) -> store.renew(now)    // from a timer; then make a new TLS context of
-//   credentials() store.reload() when somebody else changed the files
+//   store = cert_store::open(dir, now)        // loads; makes all four files when there is no ca.crt
+//   if (store.due(now)) store.renew(now);     // from a timer
+//   if (store.reload()) ...                   // when somebody else may have changed the files
+//   tls_context::server({store.server(), store.authority()})   // anew after each of these
 //
-// Files: ca.crt ca.key server.crt server.key; directory 0700, keys 0600. All changes go through a journal
-// (`.new/`, complete and synced before it gets its name), so a crash leaves the old state or the new one; the
-// next open() finishes what was begun. A lock on the directory makes two servers that start at once end with
-// one CA. Existing files are never overwritten except server.crt and server.key by a renewal. Errors carry a
-// sentence that names the file and the remedy; nothing on disk has changed then. Blocking; one thread.
+// Files: ca.crt ca.key server.crt server.key; the directory gets mode 0700 when it is made here, keys get
+// 0600.
+//
+// Guarantees. All changes go through a journal (`.new/`, complete and synced before it gets its name), so a
+// crash leaves the old state or the new one; the next open() finishes what was begun. A lock on the directory
+// makes two servers that start at once end with one CA. Existing files are never overwritten, except
+// server.crt and server.key by a renewal. Other files in the directory are left alone.
+//
+// Errors carry a sentence that names the file and the remedy; nothing on disk has changed then. Blocking
+// (disk, and up to ten seconds for the lock); one thread.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
@@ -16,9 +22,9 @@
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace gotunnel::link {
 
@@ -31,8 +37,8 @@ public:
 
 struct cert_policy {
   std::chrono::days leaf_lifetime{365};
-  std::chrono::days renew_before{
-      90}; ///< the leaf is renewed when less than this is left of it (or a third of its life, if shorter)
+  /// The leaf is renewed when less than this is left of it (or a third of its life, if shorter).
+  std::chrono::days renew_before{90};
 };
 
 class cert_store {
@@ -45,12 +51,15 @@ public:
   [[nodiscard]] const std::string& authority() const noexcept { return authority_; } ///< PEM of ca.crt
   [[nodiscard]] const crypto::certificate_facts& server_facts() const noexcept { return server_facts_; }
   [[nodiscard]] const crypto::certificate_facts& authority_facts() const noexcept { return authority_facts_; }
-  [[nodiscard]] std::vector<std::string> warnings() const { return {}; }
   [[nodiscard]] bool created() const noexcept { return created_; }
   /// False when ca.key is absent: the leaf serves until it expires and cannot be renewed here.
   [[nodiscard]] bool renewable() const noexcept { return renewable_; }
 
-  /// True when the leaf should be renewed now.
+  /// Sentences worth a log line after open(), renew() and reload(): a key that others can read, an end in
+  /// sight, a clock that seems wrong. Nothing here prevents service.
+  [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+  /// True when the leaf should be renewed now, and a new one would end later.
   [[nodiscard]] bool due(wall_time now) const noexcept;
   /// Issues a new leaf from the CA and replaces server.crt and server.key together. Throws cert_error.
   void renew(wall_time now);
@@ -58,7 +67,15 @@ public:
   [[nodiscard]] bool reload();
 
 private:
-  explicit cert_store(std::filesystem::path directory, const cert_policy& policy);
+  cert_store(std::filesystem::path directory, const cert_policy& policy)
+      : directory_(std::move(directory)), policy_(policy) {}
+
+  void settle(wall_time now);
+  void make_all(wall_time now);
+  void issue_leaf(wall_time now);
+  void load(wall_time now);
+  void check_times(wall_time now);
+  void warn_about(wall_time now);
 
   std::filesystem::path directory_;
   cert_policy policy_;
@@ -66,9 +83,10 @@ private:
   std::string authority_;
   crypto::certificate_facts server_facts_;
   crypto::certificate_facts authority_facts_;
+  std::vector<std::string> warnings_;
+  wall_time looked_at_{}; ///< the latest `now` we were told
   bool created_ = false;
   bool renewable_ = false;
-  // ... the implementation adds what reload() needs
 };
 
 } // namespace gotunnel::link
