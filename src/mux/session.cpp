@@ -45,7 +45,7 @@ asio::awaitable<error_code> session::run() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   abort(errc::shutting_down);
   hurry_.reset();
-  carrier_->close(why_ == errc::closed ? net::ending::graceful : net::ending::abort);
+  carrier_->close(said_all_ || why_ == errc::closed ? net::ending::graceful : net::ending::abort);
   tasks.cancel();
   co_await tasks.join();
   if (thrown) std::rethrow_exception(thrown);
@@ -168,8 +168,12 @@ asio::awaitable<void> session::write_carrier() {
     if (!written) co_return abort(written.error());
   }
   if (ended_) co_return;
-  [[maybe_unused]] const auto ignored = co_await carrier_->shut();
-  abort(why_);
+  const auto shut = co_await carrier_->shut();
+  if (!shut) co_return abort(why_);
+  said_all_ = true;
+  // A socket that is closed with unread bytes resets its connection and takes back what is under way: the last bytes of the
+  // visitors. So the peer's end comes first, or the end of its time.
+  while (!ended_) co_await work_.wait();
 }
 
 asio::awaitable<void> session::keep_alive() {

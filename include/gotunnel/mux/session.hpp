@@ -31,7 +31,8 @@ public:
 
   /// Carries until close(), or until the carrier or the peer fails. Once per session.
   asio::awaitable<error_code> run();
-  /// Ends the session: frames already due still leave (for at most a second), then the carrier is shut.
+  /// Ends the session: frames already due still leave, then the carrier is shut and the peer's own end awaited, all of it
+  /// for at most a second.
   void close(error_code why);
   /// Ends the session at once; nothing more is sent.
   void abort(error_code why);
@@ -72,6 +73,7 @@ private:
   time_point last_heard_;
   time_point round_trip_asked_{};
   bool closing_ = false;
+  bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;
   error_code why_;
 };
