@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, 5> level_colours{"\x1b[2m", "\x1b[2m", ""
 std::atomic<level> least{level::warning};
 std::atomic<format> form{format::text};
 std::atomic<bool> colour{false};
+std::atomic<const listener*> diverted{nullptr};
 
 std::string_view name_of(level at) noexcept { return level_names[static_cast<std::size_t>(at)]; }
 
@@ -127,11 +128,14 @@ std::optional<level> parse_level(std::string_view name) noexcept {
   return name == "warning" ? std::optional(level::warning) : std::nullopt;
 }
 
+void divert(const listener* to) noexcept { diverted = to; }
+
 bool enabled(level wanted) noexcept { return wanted >= least.load(std::memory_order_relaxed); }
 
 void write(level at, std::string_view channel, std::string_view sentence,
            std::initializer_list<field> fields) {
   if (!enabled(at)) return;
+  if (const listener* const to = diverted.load(std::memory_order_acquire)) return (*to)(at, channel, sentence);
   const std::string line = form.load(std::memory_order_relaxed) == format::json
                                ? as_json(at, channel, sentence, fields)
                                : as_text(at, channel, sentence, fields);

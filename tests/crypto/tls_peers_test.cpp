@@ -10,7 +10,7 @@
 
 using namespace gotunnel;
 using namespace gotunnel::crypto;
-using namespace gotunnel::test;
+using namespace gotunnel::testing;
 using role = raw_tls_peer::role;
 
 namespace {

@@ -8,7 +8,7 @@
 
 using namespace gotunnel;
 using namespace gotunnel::link;
-using namespace gotunnel::test;
+using namespace gotunnel::testing;
 using std::chrono::days;
 
 BOOST_FIXTURE_TEST_SUITE(cert_store_life, cert_directory)

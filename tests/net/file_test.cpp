@@ -16,7 +16,7 @@
 
 using namespace gotunnel;
 using namespace gotunnel::net;
-using namespace gotunnel::test;
+using namespace gotunnel::testing;
 namespace cause = boost::system::errc;
 
 namespace {
@@ -29,7 +29,7 @@ struct umask_of {
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(file, scratch_files)
+BOOST_FIXTURE_TEST_SUITE(file, scratch_directory)
 
 BOOST_AUTO_TEST_CASE(what_was_created_is_read) {
   const auto name = path() / "a";

@@ -10,9 +10,9 @@
 #include <map>
 #include <string>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
-struct cert_directory : scratch_files {
+struct cert_directory : scratch_directory {
   std::filesystem::path dir = path() / "certs";
   wall_time start = std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
 
@@ -63,4 +63,4 @@ inline bool warned(const link::cert_store& store, std::string_view part) {
   return false;
 }
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing

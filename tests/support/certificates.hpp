@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 /// What a certificate shall say. The extensions are in the words of x509v3_config(5).
 struct certificate_plan {
@@ -107,4 +107,4 @@ inline certificate_plan plain_leaf(wall_time from, wall_time to) {
   return plan;
 }
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 using byte_vector = std::vector<std::byte>;
 
@@ -90,4 +90,4 @@ inline result<byte_vector> open(crypto::tls_engine& engine, bytes_view cipher, s
   return plain;
 }
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing

@@ -8,7 +8,7 @@
 #include <functional>
 #include <string_view>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 class raw_tls_peer {
 public:
@@ -113,4 +113,4 @@ inline void insist_on(SSL_CTX* context, const char* name) {
       const_cast<char*>(name));
 }
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing
