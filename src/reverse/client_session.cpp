@@ -68,7 +68,7 @@ asio::awaitable<void> client_session::control() {
 /// Runs for as long as the control stream does.
 net::task<> client_session::bind_native(mux::mux_stream& stream) {
   const std::string request = wire::encode(wire::bind_request{service, remote_port_});
-  const auto asked = co_await stream.write(as_bytes(request));
+  const auto asked = co_await say(request);
   if (!asked) co_return asked.error();
   wire::control_reader reader;
   for (;;) {
@@ -86,10 +86,20 @@ net::task<> client_session::bind_native(mux::mux_stream& stream) {
       if (outcome_.refusal) co_return errc::refused;
       if (!reply) continue;
       const std::string line = wire::encode(*reply);
-      const auto said = co_await stream.write(as_bytes(line));
+      const auto said = co_await say(line);
       if (!said) co_return said.error();
     }
   }
+}
+
+/// The farewell must not fall into the midst of an answer to a ping: a stream takes one write at a time.
+net::task<> client_session::say(const std::string& line) {
+  while (saying_) co_await changed_.wait();
+  saying_ = true;
+  const auto said = co_await control_->write(as_bytes(line));
+  saying_ = false;
+  changed_.notify();
+  co_return said;
 }
 
 std::optional<wire::control_message> client_session::handle(const wire::control_message& message) {
@@ -196,14 +206,14 @@ void client_session::stop(duration grace) {
 }
 
 asio::awaitable<void> client_session::wind_down(duration grace) {
-  net::deadline late(where_, grace, [this] { changed_.notify(); });
+  // Not only the wait for visitors ends then: a server that reads nothing must not hold the farewell up.
+  net::deadline late(where_, grace, [this] { mux_->close(errc::closed); });
   if (native_ && control_ && outcome_.was_ready) {
-    // No write of the control task can be under way for long: it only answers pings.
     const std::string farewell =
         wire::encode(wire::unbind_request{service}) + wire::encode(wire::bye_message{"the client is stopping"});
-    [[maybe_unused]] const auto said = co_await control_->write(as_bytes(farewell));
+    [[maybe_unused]] const auto said = co_await say(farewell);
   }
-  while (visitors_ > 0 && !late.expired()) co_await changed_.wait();
+  while (visitors_ > 0) co_await changed_.wait();
   mux_->close(errc::closed);
 }
 

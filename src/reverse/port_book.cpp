@@ -34,6 +34,10 @@ error_answer refusal(const bind_question& question, std::string_view why, std::s
   return {question.service, std::string(why), std::move(message)};
 }
 
+error_answer shutting_down(const bind_question& question) {
+  return refusal(question, code::shutting_down, "the server is shutting down; try again later");
+}
+
 /// The socket was accepted for another worker's session (the port changed hands meanwhile): move it.
 asio::ip::tcp::socket move_to(const net::executor& where, asio::ip::tcp::socket socket) {
   if (socket.get_executor() == where) return socket;
@@ -73,26 +77,27 @@ port_book::port_book(net::executor front, port_policy policy)
 
 asio::awaitable<wire::control_message> port_book::bind_here(bind_question question) {
   const std::uint16_t port = question.port;
-  if (closed_) co_return refusal(question, code::shutting_down, "the server is shutting down; try again later");
+  if (closed_) co_return shutting_down(question);
   if (port != 0 && !policy_.allowed.contains(port))
     co_return refusal(question, code::port_not_allowed,
                       fmt::format("port {} is not allowed on this server (-allow-ports {}); choose one that is, or change the server's "
                                   "-allow-ports",
                                   port, policy_.allowed.to_string()));
 
-  if (const auto held = ports_.find(port); held != ports_.end()) {
-    auto no = co_await settle(question, held->second);
+  for (auto held = ports_.find(port); held != ports_.end(); held = ports_.find(port)) {
+    const auto asked = held->second;
+    const auto old = asked->holder;
+    auto no = co_await settle(question, asked);
     if (no) co_return std::move(*no);
-    // The port may have been given up, or changed hands, while the old session was asked.
+    // The port may have been given up, or changed hands, while the old session was asked: then ask whoever has it now.
     const auto still = ports_.find(port);
-    if (still != ports_.end()) {
-      const auto old = still->second->holder;
-      still->second->hand_over(question);
-      asio::post(old->where(), [old] { old->superseded(); });
-      log::info("reverse", "port {} taken over by {}, the same client", port, question.client_address);
-      co_return bound_answer{question.service, port, net::to_string(still->second->listener.address())};
-    }
+    if (still == ports_.end() || still->second != asked || asked->holder != old) continue;
+    asked->hand_over(question);
+    asio::post(old->where(), [old] { old->superseded(); });
+    log::info("reverse", "port {} taken over by {}, the same client", port, question.client_address);
+    co_return bound_answer{question.service, port, net::to_string(asked->listener.address())};
   }
+  if (closed_) co_return shutting_down(question);
 
   auto listener = listen(port);
   if (!listener)
@@ -140,7 +145,7 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
   const auto asked = held->holder;
   auto ping = [asked](std::function<void(bool)> answer) { asked->ping(liveness_limit, std::move(answer)); };
   const bool alive = co_await net::ask_later<bool>(asked->where(), std::move(ping));
-  if (!alive || held->holder == nullptr) co_return std::nullopt;
+  if (!alive) co_return std::nullopt;
   co_return refusal(question, code::live_copy,
                     fmt::format("port {} is held by a live copy of this client at {} since {}: two processes use one client id (one state "
                                 "directory, or a copied disk); stop one of them, or give this one its own -state-dir",

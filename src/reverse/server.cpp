@@ -25,12 +25,12 @@ class server::hall {
 public:
   hall(server& owner, net::worker& home)
       : owner_(owner), home_(home), context_(owner.options_.tls), tasks_(home.where(), "reverse"),
-        farewell_(home.where(), "reverse") {}
+        admissions_(home.where(), "reverse"), farewell_(home.where(), "reverse") {}
 
   [[nodiscard]] net::worker& home() { return home_; }
 
   void receive(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
-    tasks_.spawn("client", serve(std::move(socket), std::move(peer)));
+    admissions_.spawn("admission", serve_stranger(std::move(socket), std::move(peer)));
   }
 
   void renew(const crypto::tls_context& context) { context_ = context; }
@@ -38,23 +38,29 @@ public:
   /// Calls `done` when nothing is left.
   void stop(duration grace, std::function<void(bool)> done) {
     stopping_ = true;
-    for (net::stream* each : strangers_) each->close(net::ending::abort);
+    admissions_.cancel();
     for (server_session* each : sessions_) each->stop(grace);
     farewell_.spawn("wind down", join_and_tell(std::move(done)));
   }
 
 private:
   asio::awaitable<void> join_and_tell(std::function<void(bool)> done) {
+    co_await admissions_.join();
     co_await tasks_.join();
     done(true);
   }
 
-  asio::awaitable<void> serve(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
+  asio::awaitable<void> serve_stranger(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
     const counted_load load(home_);
     auto admitted = co_await admit(std::move(socket), peer);
     if (!admitted || stopping_) co_return;
     const auto session =
         std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_, std::move(*admitted));
+    tasks_.spawn("client", serve_client(session));
+  }
+
+  asio::awaitable<void> serve_client(std::shared_ptr<server_session> session) {
+    const counted_load load(home_);
     sessions_.insert(session.get());
     co_await session->run();
     sessions_.erase(session.get());
@@ -106,7 +112,8 @@ private:
   server& owner_;
   net::worker& home_;
   crypto::tls_context context_;
-  net::task_group tasks_;
+  net::task_group tasks_;      ///< sessions
+  net::task_group admissions_; ///< strangers
   net::task_group farewell_;
   std::list<net::stream*> strangers_; ///< oldest first
   std::set<server_session*> sessions_;
@@ -125,7 +132,11 @@ server::~server() = default;
 void server::start() {
   auto opened = net::tcp_listener::open(front_, options_.listen);
   if (!opened) throw boost::system::system_error(opened.error());
-  door_.emplace(std::move(*opened));
+  start(std::move(*opened));
+}
+
+void server::start(net::tcp_listener door) {
+  door_.emplace(std::move(door));
   tasks_.spawn("accept clients", accept_clients());
 }
 

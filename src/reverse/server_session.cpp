@@ -69,6 +69,8 @@ asio::awaitable<void> server_session::run() {
   log::info("reverse", "client {} disconnected: {}", client_, why.message());
   tasks_.cancel();
   co_await tasks_.join();
+  // A bind that waited for the port's former holder may have got the port meanwhile, for nobody.
+  co_await net::ask(front_, [this] { book_.release_all(*this); });
   while (!pings_.empty()) pong(pings_.begin()->first, false);
 }
 
@@ -111,6 +113,7 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
       const auto message = reader.next();
       if (message && !*message) break;
       if (!message) {
+        report("sent a control message that is no JSON object");
         if (++garbage > garbage_limit) co_return mux_->close(message.error());
         say(wire::error_answer{std::nullopt, std::string(code::bad_message), "a control message is one JSON object a line"});
         continue;
@@ -141,12 +144,20 @@ server_session::reply_to(const wire::control_message& message) {
     const auto why = unknown->problem.empty() ? code::unknown_type : code::bad_message;
     const std::string text = unknown->problem.empty() ? fmt::format("unknown type \"{}\"", unknown->type.substr(0, 64))
                                                       : unknown->problem;
+    report(text);
     co_return wire::error_answer{unknown->id, std::string(why), text};
   }
   co_return std::nullopt;
 }
 
 asio::awaitable<wire::control_message> server_session::bind(std::uint64_t service, std::uint16_t port) {
+  auto outcome = co_await try_bind(service, port);
+  if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[service] = bound->port;
+  if (const auto* refused = std::get_if<wire::error_answer>(&outcome)) report(refused->message);
+  co_return outcome;
+}
+
+asio::awaitable<wire::control_message> server_session::try_bind(std::uint64_t service, std::uint16_t port) {
   if (stopping_)
     co_return wire::error_answer{service, std::string(code::shutting_down), "the server is shutting down; try again later"};
   if (binds_.size() >= binds_limit)
@@ -161,11 +172,15 @@ asio::awaitable<wire::control_message> server_session::bind(std::uint64_t servic
   question.holder = shared_from_this();
   question.client_address = client_;
   if (native_) question.identity.emplace(hello_.client, hello_.instance);
-  auto outcome = co_await book_.bind(std::move(question));
-  if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[service] = bound->port;
-  if (const auto* refused = std::get_if<wire::error_answer>(&outcome))
-    log::warn("reverse", "client {}: {}", client_, refused->message);
-  co_return outcome;
+  co_return co_await book_.bind(std::move(question));
+}
+
+/// A client with the secret may still ask for nonsense all day long.
+void server_session::report(std::string_view trouble) {
+  const auto held_back = reports_.allow(std::chrono::steady_clock::now());
+  if (!held_back) return;
+  log::warn("reverse", "client {}: {}{}", client_, trouble,
+            *held_back > 0 ? fmt::format(" ({} more such messages)", *held_back) : "");
 }
 
 asio::awaitable<void> server_session::serve_seed(mux::mux_stream& control) {

@@ -47,6 +47,7 @@ public:
   loopback_listener();
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] int descriptor() const noexcept { return socket_.descriptor(); }
   [[nodiscard]] loopback_socket accept() const;
 
 private:

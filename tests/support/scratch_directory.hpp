@@ -1,4 +1,4 @@
-// A directory of its own for one test, removed with all it holds, and what tests do with small files.
+// A directory of its own for one test, removed with all it holds, whatever its modes are by then.
 #pragma once
 
 #include <cerrno>
@@ -50,3 +50,12 @@ inline unsigned mode_of(const std::filesystem::path& file) {
 }
 
 } // namespace gotunnel::testing
+
+namespace gotunnel::test {
+
+using scratch_files = testing::scratch_directory;
+using testing::mode_of;
+using testing::slurp;
+using testing::spill;
+
+} // namespace gotunnel::test

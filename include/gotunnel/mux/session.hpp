@@ -11,12 +11,14 @@
 #pragma once
 
 #include "gotunnel/mux/mux_stream.hpp"
+#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/signal.hpp"
 #include "gotunnel/net/stream.hpp"
 #include "gotunnel/wire/smux_core.hpp"
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 namespace gotunnel::mux {
@@ -29,7 +31,8 @@ public:
 
   /// Carries until close(), or until the carrier or the peer fails. Once per session.
   asio::awaitable<error_code> run();
-  /// Ends the session: frames already due still leave (for at most a second), then the carrier is shut.
+  /// Ends the session: frames already due still leave, then the carrier is shut and the peer's own end awaited, all of it
+  /// for at most a second.
   void close(error_code why);
   /// Ends the session at once; nothing more is sent.
   void abort(error_code why);
@@ -66,9 +69,11 @@ private:
   net::signal drained_;  ///< the core is below its budget again
   net::signal accepted_; ///< opened_by_peer_ has grown, or the session ended
   net::signal ending_;   ///< ended_
+  std::optional<net::deadline> hurry_; ///< armed by close()
   time_point last_heard_;
   time_point round_trip_asked_{};
   bool closing_ = false;
+  bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;
   error_code why_;
 };

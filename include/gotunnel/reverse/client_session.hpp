@@ -46,6 +46,7 @@ private:
   asio::awaitable<void> control();
   [[nodiscard]] net::task<> bind_native(mux::mux_stream& stream);
   [[nodiscard]] net::task<> bind_seed(mux::mux_stream& stream);
+  [[nodiscard]] net::task<> say(const std::string& line);
   /// The answer to a message of the server, or nothing.
   [[nodiscard]] std::optional<wire::control_message> handle(const wire::control_message& message);
   asio::awaitable<void> accept_visitors();
@@ -62,11 +63,12 @@ private:
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;
   net::task_group tasks_;
-  net::signal changed_; ///< visitors_ or unsaid_ changed
+  net::signal changed_; ///< visitors_ or saying_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
   std::size_t visitors_ = 0;
   rate_limit dial_reports_{5s};
+  bool saying_ = false; ///< a line is being written to the control stream
   bool stopping_ = false;
 };
 

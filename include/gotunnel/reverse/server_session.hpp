@@ -5,6 +5,7 @@
 // carrier does, when a newer session of the same client takes over, or by stop(). On one worker, which runs it.
 #pragma once
 
+#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/link/acceptor.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/mux/session.hpp"
@@ -41,6 +42,8 @@ private:
   asio::awaitable<void> wind_down(duration grace);
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(std::uint64_t service, std::uint16_t port);
+  [[nodiscard]] asio::awaitable<wire::control_message> try_bind(std::uint64_t service, std::uint16_t port);
+  void report(std::string_view trouble);
   /// What a message of the client is answered with, if anything.
   [[nodiscard]] asio::awaitable<std::optional<wire::control_message>> reply_to(const wire::control_message& message);
   void pong(std::uint64_t id, bool alive);
@@ -61,6 +64,7 @@ private:
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
   std::size_t visitors_ = 0;
+  rate_limit reports_{1s};
   bool stopping_ = false;
 };
 
