@@ -2,7 +2,7 @@
 
 #include "gotunnel/base/clock.hpp"
 
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/scratch_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
