@@ -58,9 +58,8 @@ asio::awaitable<void> watch_certificates(link::cert_store& certificates, const s
   }
 }
 
-asio::awaitable<void> serve_until_stopped(net::worker_pool& pool, reverse::server& server, net::task_group& tasks,
-                                          duration grace) {
-  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+asio::awaitable<void> serve_until_stopped(net::worker_pool& pool, asio::signal_set& signals, reverse::server& server,
+                                          net::task_group& tasks, duration grace) {
   const int number = co_await stop_signal(signals);
   log::info("app", "{}: closing the doors; running connections may finish within {} s", ::strsignal(number),
             std::chrono::duration_cast<std::chrono::seconds>(grace).count());
@@ -89,6 +88,8 @@ int server_command(const arguments& given) {
   warn_of(certificates);
 
   net::worker_pool pool(config.workers);
+  // From the first client on, and so before the banner, a signal means a stop in order.
+  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
   reverse::server server(pool, {config.listen,
                                 {config.bind_host, config.allow_ports},
                                 link::make_gate_keys(config.secret, config.seed_peers),
@@ -109,7 +110,7 @@ int server_command(const arguments& given) {
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
   tasks.spawn("certificates", watch_certificates(certificates, config, server));
-  stopping.spawn("signals", serve_until_stopped(pool, server, tasks, config.grace));
+  stopping.spawn("signals", serve_until_stopped(pool, signals, server, tasks, config.grace));
   pool.run();
   log::info("app", "stopped");
   return 0;

@@ -97,6 +97,7 @@ asio::awaitable<void> server_session::refuse_streams() {
 }
 
 asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
+  saying_ = true;
   tasks_.spawn("control answers", say_queued(control));
   wire::control_reader reader;
   int garbage = 0;
@@ -268,13 +269,14 @@ void server_session::superseded() { mux_->abort(errc::superseded); }
 void server_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
-  if (native_) say(wire::bye_message{"the server is shutting down"});
+  // A client that has not opened its control stream yet has nothing to hear it on.
+  if (saying_) say(wire::bye_message{"the server is shutting down"});
   tasks_.spawn("wind down", wind_down(grace));
 }
 
 asio::awaitable<void> server_session::wind_down(duration grace) {
   net::deadline late(where_, grace, [this] { changed_.notify(); });
-  while ((visitors_ > 0 || !unsaid_.empty()) && !late.expired()) co_await changed_.wait();
+  while ((visitors_ > 0 || (saying_ && !unsaid_.empty())) && !late.expired()) co_await changed_.wait();
   mux_->close(errc::shutting_down);
 }
 

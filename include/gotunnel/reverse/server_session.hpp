@@ -65,6 +65,7 @@ private:
   std::uint64_t next_ping_ = 1;
   std::size_t visitors_ = 0;
   rate_limit reports_{1s};
+  bool saying_ = false; ///< the control stream is there to send unsaid_ on
   bool stopping_ = false;
 };
 
