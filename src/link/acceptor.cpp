@@ -23,7 +23,7 @@ net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_co
   const auto where = co_await asio::this_coro::executor;
   auto tls = std::make_unique<net::tls_stream>(context, std::move(socket));
   net::tls_stream& stream = *tls;
-  net::deadline late(where, admission_limit, [&] { stream.close(net::ending::abort); });
+  net::deadline late(where, limit_, [&] { stream.close(net::ending::abort); });
 
   const auto shaken = co_await stream.handshake();
   if (!shaken) {

@@ -40,7 +40,9 @@ result<> remove_flat(const fs::path& directory) {
 
 result<> write_draft(const fs::path& draft, const std::vector<cert_journal::file>& files) {
   step("make the draft");
-  if (const auto made = net::create_directory(draft, 0700); !made) return made.error();
+  const auto made = net::create_directory(draft, 0700);
+  if (!made) return made.error();
+  if (!*made) return make_error_code(boost::system::errc::file_exists); // discard_uncommitted() could not
   for (const auto& one : files) {
     step("write a file");
     const auto written = net::create_file(draft / one.name, as_bytes(one.content), one.mode);

@@ -283,7 +283,7 @@ void cert_store::warn_about(wall_time now) {
 }
 
 bool cert_store::due(wall_time now) const noexcept {
-  if (!renewable_) return false;
+  if (!renewable_ || authority_facts_.not_after <= now) return false;
   const auto life = server_facts_.not_after - server_facts_.not_before;
   const auto left = server_facts_.not_after - now;
   if (left >= std::min<std::chrono::seconds>(policy_.renew_before, life / 3)) return false;

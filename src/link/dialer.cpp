@@ -12,13 +12,15 @@ namespace gotunnel::link {
 net::task<reached> dialer::reach() {
   failure_.clear();
   const auto where = co_await asio::this_coro::executor;
-  auto socket = co_await net::dial(options_.server, dial_limit);
+  const auto begin = std::chrono::steady_clock::now();
+  auto socket = co_await net::dial(options_.server, options_.limit);
   if (!socket) co_return socket.error();
   auto below = std::make_unique<net::socket_stream>(std::move(*socket), net::socket_stream::purpose::carrier,
                                                     wire::to_string(options_.server));
   auto tls = std::make_unique<net::tls_stream>(options_.tls, std::move(below));
   net::tls_stream& stream = *tls;
-  net::deadline late(where, dial_limit, [&] { stream.close(net::ending::abort); });
+  const duration left = options_.limit - (std::chrono::steady_clock::now() - begin);
+  net::deadline late(where, left, [&] { stream.close(net::ending::abort); });
 
   const auto shaken = co_await stream.handshake();
   if (!shaken) {

@@ -1,8 +1,11 @@
 #include "gotunnel/mux/session.hpp"
 
 #include "gotunnel/base/block_pool.hpp"
-#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/task_group.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 
@@ -27,23 +30,26 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();
   net::task_group tasks(where_, "mux");
-  std::exception_ptr cancelled;
+  std::exception_ptr thrown;
   try {
     tasks.spawn("reader", read_carrier());
     tasks.spawn("writer", write_carrier());
     tasks.spawn("keeper", keep_alive());
     while (!ended_) co_await ending_.wait();
   } catch (...) {
-    cancelled = std::current_exception();
+    thrown = std::current_exception();
   }
-  if (cancelled) {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    abort(errc::shutting_down);
-  }
+  // Cancelled in the very turn in which the session ended, nothing is thrown yet, and the next await would throw.
+  const auto state = co_await asio::this_coro::cancellation_state;
+  const bool cancelled = state.cancelled() != asio::cancellation_type::none;
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  abort(errc::shutting_down);
+  hurry_.reset();
   carrier_->close(said_all_ || why_ == errc::closed ? net::ending::graceful : net::ending::abort);
   tasks.cancel();
   co_await tasks.join();
-  if (cancelled) std::rethrow_exception(cancelled);
+  if (thrown) std::rethrow_exception(thrown);
+  if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
   co_return why_;
 }
 
@@ -51,6 +57,8 @@ void session::close(error_code why) {
   if (ended_ || closing_) return;
   closing_ = true;
   why_ = why;
+  // The writer may be held up by a carrier that takes nothing, so it is not the writer that looks at the clock.
+  hurry_.emplace(where_, farewell, [this] { abort(why_); });
   work_.notify();
 }
 
@@ -140,9 +148,7 @@ void session::handle(const wire::smux_event& event) {
 }
 
 asio::awaitable<void> session::write_carrier() {
-  std::optional<net::deadline> hurry;
   while (!ended_) {
-    if (closing_ && !hurry) hurry.emplace(where_, farewell, [this] { abort(why_); });
     if (!core_.wants_transmit()) {
       if (closing_) break;
       co_await work_.wait();
@@ -150,6 +156,7 @@ asio::awaitable<void> session::write_carrier() {
     }
     const auto ready = co_await carrier_->wait_writable();
     if (!ready) co_return abort(ready.error());
+    if (ended_) co_return; // the streams have taken their bytes back
     block frames(block_size::huge);
     const std::size_t size = core_.transmit(frames.span().first(batch), now());
     while (const auto id = core_.poll_sent()) {

@@ -3,6 +3,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <utility>
+
 namespace gotunnel::net {
 
 struct deadline::state {
@@ -20,7 +22,9 @@ deadline::deadline(const executor& where, duration limit, std::function<void()> 
   state_->timer.async_wait([held = state_](const error_code& ec) {
     if (ec || !held->action) return;
     held->expired = true;
-    held->action();
+    // Out of the state first: the action may drop the deadline that it belongs to.
+    const auto action = std::exchange(held->action, nullptr);
+    action();
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include "gotunnel/net/task_group.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
 
 namespace gotunnel::net {
@@ -23,34 +25,49 @@ task<> pump(stream& from, stream& to, std::uint64_t& carried) {
   }
 }
 
-asio::awaitable<void> pump_and_tell(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+/// One direction that runs beside the other.
+struct direction {
+  explicit direction(const executor& where) : ended(where) {}
+
+  signal ended;
+  bool over = false;
+};
+
+asio::awaitable<void> pump_and_tell(stream& from, stream& to, std::uint64_t& carried, error_code& failure,
+                                    direction& self) {
   const auto outcome = co_await pump(from, to, carried);
   if (!outcome && !failure) failure = outcome.error();
+  self.over = true;
+  self.ended.notify();
 }
 
 } // namespace
 
 asio::awaitable<pump_totals> splice(stream& a, stream& b) {
+  const auto where = co_await asio::this_coro::executor;
   pump_totals totals;
-  task_group back(co_await asio::this_coro::executor, "net");
-  std::exception_ptr cancelled;
+  direction forth(where);
+  direction back(where);
+  task_group beside(where, "net");
+  std::exception_ptr thrown;
   try {
-    back.spawn("pump", pump_and_tell(b, a, totals.b_to_a, totals.failure));
-    co_await pump_and_tell(a, b, totals.a_to_b, totals.failure);
+    beside.spawn("pump", pump_and_tell(b, a, totals.b_to_a, totals.failure, back));
+    co_await pump_and_tell(a, b, totals.a_to_b, totals.failure, forth);
+    while (!back.over) co_await back.ended.wait();
   } catch (...) {
-    // Cancelled: the other direction ends because its streams are closed below, then the exception goes on.
-    cancelled = std::current_exception();
+    thrown = std::current_exception();
   }
-  if (cancelled) {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    a.close(ending::abort);
-    b.close(ending::abort);
-  }
-  co_await back.join();
+  // A cancelled operation may have ended by value; then nothing is thrown yet, and the next await would throw.
+  const auto state = co_await asio::this_coro::cancellation_state;
+  const bool cancelled = thrown || state.cancelled() != asio::cancellation_type::none;
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  // Closed streams end the other direction.
   const ending how = totals.failure || cancelled ? ending::abort : ending::graceful;
   a.close(how);
   b.close(how);
-  if (cancelled) std::rethrow_exception(cancelled);
+  co_await beside.join();
+  if (thrown) std::rethrow_exception(thrown);
+  if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
   co_return totals;
 }
 

@@ -3,7 +3,9 @@
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/task_group.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -92,7 +94,7 @@ task<any_socket> connect_any(const endpoints& order, duration limit) {
   const auto where = co_await asio::this_coro::executor;
   race all(where);
   deadline late(where, limit, [&] { all.changed.notify(); });
-  std::exception_ptr cancelled;
+  std::exception_ptr thrown;
   try {
     for (std::size_t next = 0; !all.winner && !late.expired() && (next < order.size() || all.running > 0);) {
       if (next < order.size()) {
@@ -103,12 +105,16 @@ task<any_socket> connect_any(const endpoints& order, duration limit) {
       co_await all.changed.wait();
     }
   } catch (...) {
-    cancelled = std::current_exception();
+    thrown = std::current_exception();
   }
-  if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  // Cancelled in the very turn in which the race ended, nothing is thrown yet, and the next await would throw.
+  const auto state = co_await asio::this_coro::cancellation_state;
+  const bool cancelled = state.cancelled() != asio::cancellation_type::none;
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   all.attempts.cancel();
   co_await all.attempts.join();
-  if (cancelled) std::rethrow_exception(cancelled);
+  if (thrown) std::rethrow_exception(thrown);
+  if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
   if (all.winner) co_return any_socket(std::move(*all.winner));
   co_return late.expired() ? make_error_code(errc::timed_out) : all.failure;
 }
@@ -116,9 +122,10 @@ task<any_socket> connect_any(const endpoints& order, duration limit) {
 } // namespace
 
 task<any_socket> dial(wire::host_port address, duration limit) {
+  const auto begin = std::chrono::steady_clock::now();
   const auto order = co_await resolve(address, limit);
   if (!order) co_return order.error();
-  co_return co_await connect_any(*order, limit);
+  co_return co_await connect_any(*order, limit - (std::chrono::steady_clock::now() - begin));
 }
 
 task<any_socket> dial(wire::unix_path path, duration limit) {

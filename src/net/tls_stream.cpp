@@ -68,6 +68,9 @@ task<bytes_view> tls_stream::read() {
       }
     }
     plain_ = block();
+    // A record that is broken behind good ones is told here: its bytes are gone, and no more input would be looked at.
+    const auto sound = engine_.read({});
+    if (!sound) co_return sound.error();
     if (engine_.closed()) co_return bytes_view();
     const auto more = co_await fetch();
     if (!more) co_return more.error();

@@ -61,16 +61,9 @@ asio::awaitable<session_outcome> client_session::run() {
 
 asio::awaitable<void> client_session::drain() {
   give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + drain_limit);
-  std::exception_ptr cancelled;
-  try {
-    co_await wait_for_visitors();
-  } catch (...) {
-    cancelled = std::current_exception();
-  }
-  if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await wait_for_visitors();
   visitor_tasks_.cancel();
   co_await visitor_tasks_.join();
-  if (cancelled) std::rethrow_exception(cancelled);
 }
 
 /// Until all have left, or give_up_ has come.
@@ -98,7 +91,7 @@ asio::awaitable<void> client_session::control() {
 /// Runs for as long as the control stream does.
 net::task<> client_session::bind_native(mux::mux_stream& stream) {
   const std::string request = wire::encode(wire::bind_request{service, remote_port_});
-  const auto asked = co_await stream.write(as_bytes(request));
+  const auto asked = co_await say(request);
   if (!asked) co_return asked.error();
   wire::control_reader reader;
   for (;;) {
@@ -116,10 +109,20 @@ net::task<> client_session::bind_native(mux::mux_stream& stream) {
       if (outcome_.refusal) co_return errc::refused;
       if (!reply) continue;
       const std::string line = wire::encode(*reply);
-      const auto said = co_await stream.write(as_bytes(line));
+      const auto said = co_await say(line);
       if (!said) co_return said.error();
     }
   }
+}
+
+/// The farewell must not fall into the midst of an answer to a ping: a stream takes one write at a time.
+net::task<> client_session::say(const std::string& line) {
+  while (saying_) co_await changed_.wait();
+  saying_ = true;
+  const auto said = co_await control_->write(as_bytes(line));
+  saying_ = false;
+  changed_.notify();
+  co_return said;
 }
 
 std::optional<wire::control_message> client_session::handle(const wire::control_message& message) {
@@ -228,11 +231,12 @@ void client_session::stop(duration grace) {
 }
 
 asio::awaitable<void> client_session::wind_down() {
+  // Not only the wait for visitors ends then: a server that reads nothing must not hold the farewell up.
+  net::deadline late(where_, give_up_ - std::chrono::steady_clock::now(), [this] { mux_->close(errc::closed); });
   if (native_ && control_ && outcome_.was_ready) {
-    // No write of the control task can be under way for long: it only answers pings.
     const std::string farewell =
         wire::encode(wire::unbind_request{service}) + wire::encode(wire::bye_message{"the client is stopping"});
-    [[maybe_unused]] const auto said = co_await control_->write(as_bytes(farewell));
+    [[maybe_unused]] const auto said = co_await say(farewell);
   }
   co_await wait_for_visitors();
   mux_->close(errc::closed);

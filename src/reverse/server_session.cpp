@@ -161,7 +161,8 @@ server_session::reply_to(const wire::control_message& message) {
     if (found == binds_.end()) co_return std::nullopt;
     const std::uint16_t port = found->second;
     binds_.erase(found);
-    co_await net::ask(front_, [this, port] { book_.release(*this, port); });
+    auto release = [this, port] { book_.release(*this, port); };
+    co_await net::ask(front_, release);
   }
   if (const auto* unknown = std::get_if<wire::unknown_message>(&message)) {
     const auto why = unknown->problem.empty() ? code::unknown_type : code::bad_message;

@@ -51,7 +51,8 @@ std::size_t smux_core::transmit(bytes_span out, time_point now) {
 }
 
 /// False when there is no room for all of it: then no data may go, for it could precede its SYN.
-/// Farewells first: while one waits no new SYN goes, so there are never more of our own streams than the table had.
+/// Farewells first: while one waits no new SYN goes, so there are never more of our own streams than the
+/// table had.
 bool smux_core::write_control(frame_writer& to) {
   for (; !farewells_.empty(); farewells_.pop_front()) {
     const farewell& last = farewells_.front();
@@ -69,8 +70,9 @@ bool smux_core::write_control(frame_writer& to) {
     if (!to.fits(0)) return false;
     if (stream.syn_pending) to.frame(smux_command::syn, stream.id);
     stream.syn_pending = false;
+    if (!stream.upd_pending) continue;
     if (!to.fits(smux_update::size)) return false;
-    if (stream.upd_pending) write_update(to, stream);
+    write_update(to, stream);
   }
   return true;
 }

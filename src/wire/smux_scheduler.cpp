@@ -1,5 +1,6 @@
 #include "gotunnel/wire/smux_scheduler.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 namespace gotunnel::wire {
@@ -17,8 +18,12 @@ void smux_scheduler::add(entry& waiting) noexcept {
   if (round_ >= waiting.granted_in_ + 2) {
     waiting.deficit_ = quantum_;
     waiting.granted_in_ = round_;
+    waiting.lane_ = entry::lane::overtaking;
   }
-  enqueue(waiting, waiting.deficit_ > 0 ? entry::lane::overtaking : entry::lane::turns);
+  // As in every deficit round robin, what is left of a turn is lost with it. So every turn
+  // brings a quantum, and the round of the last quantum tells who was idle.
+  if (waiting.lane_ == entry::lane::turns) waiting.deficit_ = std::min<std::int64_t>(waiting.deficit_, 0);
+  enqueue(waiting, waiting.lane_);
 }
 
 void smux_scheduler::prioritize(entry& chosen) noexcept {

@@ -62,10 +62,10 @@ BOOST_AUTO_TEST_CASE(handshake_byte_by_byte) {
 BOOST_AUTO_TEST_CASE(a_sentence_each_way) {
   engine_pair p = pair();
   BOOST_REQUIRE(p.handshake());
-  const auto there = test::seal(p.client, as_bytes("hello"));
-  BOOST_TEST(as_text(*test::open(p.server, *there)) == "hello");
-  const auto back = test::seal(p.server, as_bytes("good day"));
-  BOOST_TEST(as_text(*test::open(p.client, *back)) == "good day");
+  const auto there = testing::seal(p.client, as_bytes("hello"));
+  BOOST_TEST(as_text(*testing::open(p.server, *there)) == "hello");
+  const auto back = testing::seal(p.server, as_bytes("good day"));
+  BOOST_TEST(as_text(*testing::open(p.client, *back)) == "good day");
 }
 
 BOOST_AUTO_TEST_CASE(big_data_both_ways_in_pieces_of_any_size) {
@@ -78,11 +78,11 @@ BOOST_AUTO_TEST_CASE(big_data_both_ways_in_pieces_of_any_size) {
       tls_engine& from = upward ? p.client : p.server;
       tls_engine& to = upward ? p.server : p.client;
       const byte_vector plain = noise(1'000'000, seed);
-      const byte_vector wire = *test::seal(from, plain, any(200'000));
+      const byte_vector wire = *testing::seal(from, plain, any(200'000));
       byte_vector heard;
       for (bytes_view rest = wire; !rest.empty();) {
         const bytes_view part = rest.first(std::min(rest.size(), any(50'000)));
-        const auto opened = test::open(to, part, any(40'000));
+        const auto opened = testing::open(to, part, any(40'000));
         BOOST_REQUIRE(opened.has_value());
         heard.insert(heard.end(), opened->begin(), opened->end());
         rest = rest.subspan(part.size());
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(what_a_small_read_left_counts_as_pending) {
   engine_pair p = pair();
   BOOST_REQUIRE(p.handshake());
   const byte_vector plain = noise(16 * 1024, 7);
-  const byte_vector wire = *test::seal(p.client, plain);
+  const byte_vector wire = *testing::seal(p.client, plain);
   byte_vector to(10'000);
   p.server.feed(wire);
   BOOST_TEST(*p.server.read(to) == 10'000u);
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(sealed_size_is_enough_and_not_much_too_much) {
   for (const std::size_t size : {1u, 100u, 16'383u, 16'384u, 16'385u, 131'072u}) {
     const byte_vector plain = noise(size, 1);
     const std::size_t records = (size + tls_engine::record_plain - 1) / tls_engine::record_plain;
-    BOOST_TEST(test::seal(p.client, plain)->size() == size + 22 * records);
+    BOOST_TEST(testing::seal(p.client, plain)->size() == size + 22 * records);
     BOOST_TEST(tls_engine::sealed_size(size) <= size + 32 * (records + 1));
   }
 }
@@ -125,8 +125,8 @@ BOOST_AUTO_TEST_CASE(a_write_without_room_changes_nothing) {
   BOOST_TEST(p.client.write(noise(100, 1), out, filled).error() == errc::limit_exceeded);
   BOOST_TEST(filled == 0u);
   BOOST_TEST(p.client.write({}, {}, filled).has_value());
-  const auto wire = test::seal(p.client, as_bytes("still fine"));
-  BOOST_TEST(as_text(*test::open(p.server, *wire)) == "still fine");
+  const auto wire = testing::seal(p.client, as_bytes("still fine"));
+  BOOST_TEST(as_text(*testing::open(p.server, *wire)) == "still fine");
 }
 
 BOOST_AUTO_TEST_CASE(writes_append_to_one_buffer) {
@@ -138,15 +138,15 @@ BOOST_AUTO_TEST_CASE(writes_append_to_one_buffer) {
     BOOST_REQUIRE(p.client.write(as_bytes(word), out, filled).has_value());
   }
   BOOST_TEST(filled == 13 + 3 * 22u);
-  BOOST_TEST(as_text(*test::open(p.server, bytes_view(out).first(filled))) == "one two three");
+  BOOST_TEST(as_text(*testing::open(p.server, bytes_view(out).first(filled))) == "one two three");
 }
 
 BOOST_AUTO_TEST_CASE(an_engine_may_move) {
   engine_pair p = pair();
   BOOST_REQUIRE(p.handshake());
   tls_engine moved(std::move(p.client));
-  const auto wire = test::seal(moved, as_bytes("hello"));
-  BOOST_TEST(as_text(*test::open(p.server, *wire)) == "hello");
+  const auto wire = testing::seal(moved, as_bytes("hello"));
+  BOOST_TEST(as_text(*testing::open(p.server, *wire)) == "hello");
 }
 
 BOOST_AUTO_TEST_CASE(an_engine_outlives_the_context_it_was_made_of) {
@@ -158,18 +158,18 @@ BOOST_AUTO_TEST_CASE(an_engine_outlives_the_context_it_was_made_of) {
 BOOST_AUTO_TEST_CASE(close_notify_ends_one_direction) {
   engine_pair p = pair();
   BOOST_REQUIRE(p.handshake());
-  byte_vector wire = *test::seal(p.client, as_bytes("last words"));
+  byte_vector wire = *testing::seal(p.client, as_bytes("last words"));
   p.client.shut();
   p.client.shut(); // once is enough
-  test::take_all(p.client, wire);
-  BOOST_TEST(as_text(*test::open(p.server, wire)) == "last words");
+  testing::take_all(p.client, wire);
+  BOOST_TEST(as_text(*testing::open(p.server, wire)) == "last words");
   BOOST_TEST(p.server.closed());
   BOOST_TEST(p.server.pending_input() == 0u);
   std::size_t filled = 0;
   BOOST_TEST(p.client.write(as_bytes("x"), {}, filled).error() == errc::closed);
   // The other direction is still open.
-  const auto answer = test::seal(p.server, as_bytes("farewell"));
-  BOOST_TEST(as_text(*test::open(p.client, *answer)) == "farewell");
+  const auto answer = testing::seal(p.server, as_bytes("farewell"));
+  BOOST_TEST(as_text(*testing::open(p.client, *answer)) == "farewell");
   BOOST_TEST(!p.client.closed());
 }
 
@@ -178,10 +178,10 @@ BOOST_AUTO_TEST_CASE(what_comes_after_close_notify_is_dropped) {
   BOOST_REQUIRE(p.handshake());
   byte_vector wire;
   p.client.shut();
-  test::take_all(p.client, wire);
+  testing::take_all(p.client, wire);
   const byte_vector junk = noise(1000, 3);
   wire.insert(wire.end(), junk.begin(), junk.end());
-  BOOST_TEST(test::open(p.server, wire)->empty());
+  BOOST_TEST(testing::open(p.server, wire)->empty());
   BOOST_TEST(p.server.closed());
   p.server.feed(junk);
   BOOST_TEST(p.server.pending_input() == 0u);
@@ -190,16 +190,16 @@ BOOST_AUTO_TEST_CASE(what_comes_after_close_notify_is_dropped) {
 BOOST_AUTO_TEST_CASE(a_truncated_record_is_neither_data_nor_an_end) {
   engine_pair p = pair();
   BOOST_REQUIRE(p.handshake());
-  byte_vector wire = *test::seal(p.client, noise(30'000, 5));
+  byte_vector wire = *testing::seal(p.client, noise(30'000, 5));
   wire.resize(wire.size() - 1);
-  BOOST_TEST(test::open(p.server, wire)->size() == 16'384u);
+  BOOST_TEST(testing::open(p.server, wire)->size() == 16'384u);
   BOOST_TEST(!p.server.closed());
 }
 
 BOOST_AUTO_TEST_CASE(a_changed_byte_fails_after_the_good_records_and_for_ever) {
   engine_pair p = pair();
   BOOST_REQUIRE(p.handshake());
-  byte_vector wire = *test::seal(p.client, noise(20'000, 5));
+  byte_vector wire = *testing::seal(p.client, noise(20'000, 5));
   wire.back() ^= std::byte{1};
   byte_vector to(64 * 1024);
   p.server.feed(wire);
@@ -212,8 +212,8 @@ BOOST_AUTO_TEST_CASE(a_changed_byte_fails_after_the_good_records_and_for_ever) {
   BOOST_TEST(p.server.write(as_bytes("x"), to, filled).error() == errc::tls_failure);
   BOOST_TEST(p.server.pending_output() > 0u); // the alert
   byte_vector alert;
-  test::take_all(p.server, alert);
-  BOOST_TEST(test::open(p.client, alert).error() == errc::tls_failure);
+  testing::take_all(p.server, alert);
+  BOOST_TEST(testing::open(p.client, alert).error() == errc::tls_failure);
   BOOST_TEST(p.client.failure().find("bad record mac") != std::string::npos);
 }
 
@@ -238,13 +238,13 @@ BOOST_AUTO_TEST_CASE(keys_change_in_the_middle_of_the_data) {
   byte_vector plain;
   for (unsigned i = 0; i < 5; ++i) {
     const byte_vector part = noise(40'000, i);
-    const byte_vector sealed = *test::seal(p.client, part);
+    const byte_vector sealed = *testing::seal(p.client, part);
     BOOST_TEST(sealed.size() <= tls_engine::sealed_size(part.size()));
     plain.insert(plain.end(), part.begin(), part.end());
     wire.insert(wire.end(), sealed.begin(), sealed.end());
     p.client.rekey();
   }
-  BOOST_TEST((*test::open(p.server, wire) == plain));
+  BOOST_TEST((*testing::open(p.server, wire) == plain));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

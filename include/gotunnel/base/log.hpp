@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -31,6 +32,11 @@ void setup(const options& chosen);
 
 [[nodiscard]] std::optional<level> parse_level(std::string_view name) noexcept;
 [[nodiscard]] bool enabled(level wanted) noexcept;
+
+/// Takes lines in place of stderr, on the thread that logs; for tests, where an unexpected line is a failure.
+using listener = std::function<void(level at, std::string_view channel, std::string_view sentence)>;
+/// Borrowed until the next call; null: stderr again. Not while other threads log.
+void divert(const listener* to) noexcept;
 
 struct field {
   std::string_view name;

@@ -15,6 +15,7 @@ namespace gotunnel {
 
 /// Overwrites memory in a way the optimizer must keep.
 inline void wipe(void* data, std::size_t size) noexcept {
+  if (size == 0) return; // memset takes no null pointer, not even for nothing
   std::memset(data, 0, size);
   asm volatile("" : : "r"(data) : "memory");
 }

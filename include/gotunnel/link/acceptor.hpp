@@ -1,7 +1,7 @@
 // From a stranger's socket to an authenticated carrier: TLS handshake, ALPN, proof of the secret.
 //
 //   acceptor gate(keys, punish);
-//   admitted = co_await gate.admit(std::move(socket), context, hello_seen);
+//   admitted = co_await gate.admit(std::move(socket), context);
 //
 // ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line (wire/seed_greeting).
 // A stranger has `admission_limit` for all of it and costs its TLS state and one fixed buffer; a wrong proof is answered only
@@ -43,7 +43,8 @@ public:
   /// Called before a wrong proof is answered; returns when it has been held back long enough.
   using punisher = std::function<asio::awaitable<void>()>;
 
-  acceptor(const gate_keys& keys, punisher punish) : keys_(keys), punish_(std::move(punish)) {}
+  acceptor(const gate_keys& keys, punisher punish, duration limit = admission_limit)
+      : keys_(keys), punish_(std::move(punish)), limit_(limit) {}
 
   /// `failure()` says more about an error.
   [[nodiscard]] net::task<admitted> admit(net::stream_ptr socket, const crypto::tls_context& context);
@@ -55,6 +56,7 @@ private:
 
   const gate_keys& keys_;
   punisher punish_;
+  duration limit_;
   std::string failure_;
 };
 

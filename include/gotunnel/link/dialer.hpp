@@ -20,6 +20,7 @@ struct dial_options {
   gate_keys keys;
   wire::peer_id client{};   ///< durable
   wire::peer_id instance{}; ///< of this process
+  duration limit = dial_limit;
 };
 
 /// A carrier to a server that has proved the secret (native), or accepted it (seed).

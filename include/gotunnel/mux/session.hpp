@@ -11,12 +11,14 @@
 #pragma once
 
 #include "gotunnel/mux/mux_stream.hpp"
+#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/signal.hpp"
 #include "gotunnel/net/stream.hpp"
 #include "gotunnel/wire/smux_core.hpp"
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 namespace gotunnel::mux {
@@ -67,6 +69,7 @@ private:
   net::signal drained_;  ///< the core is below its budget again
   net::signal accepted_; ///< opened_by_peer_ has grown, or the session ended
   net::signal ending_;   ///< ended_
+  std::optional<net::deadline> hurry_; ///< armed by close()
   time_point last_heard_;
   time_point round_trip_asked_{};
   bool closing_ = false;

@@ -49,6 +49,7 @@ private:
   asio::awaitable<void> control();
   [[nodiscard]] net::task<> bind_native(mux::mux_stream& stream);
   [[nodiscard]] net::task<> bind_seed(mux::mux_stream& stream);
+  [[nodiscard]] net::task<> say(const std::string& line);
   /// The answer to a message of the server, or nothing.
   [[nodiscard]] std::optional<wire::control_message> handle(const wire::control_message& message);
   asio::awaitable<void> accept_visitors();
@@ -67,12 +68,13 @@ private:
   std::shared_ptr<mux::session> mux_;
   net::task_group tasks_; ///< control
   net::task_group visitor_tasks_;
-  net::signal changed_; ///< visitors_ or give_up_ changed
+  net::signal changed_; ///< visitors_, give_up_ or saying_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
   std::size_t visitors_ = 0;
   time_point give_up_ = time_point::max(); ///< when visitors have had their time
   rate_limit dial_reports_{5s};
+  bool saying_ = false; ///< a line is being written to the control stream
   bool stopping_ = false;
 };
 

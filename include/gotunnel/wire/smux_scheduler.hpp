@@ -1,15 +1,16 @@
 // The order in which the streams of a session send: fair in bytes, and quick for those that say little.
 //
-//   entry: a base of whatever has something to send      add(entry) when it has, remove(entry) when it has
-//   not entry = front(); send one frame of it; sent(entry, bytes); and again
+//   entry: a base of whatever has something to send; add(entry) when it has, remove(entry) when it has not
+//   entry = front(); send one frame of it; sent(entry, bytes); and again
 //
-// Three lanes. Prioritized entries go first, always. Then those that have not used up their quantum of the
-// current round (as in fq_codel, RFC 8290): whoever was idle, or sends only a little, overtakes the bulk. The
-// rest take turns by deficit round robin. So a stream of small messages waits for the frame being sent, not
-// for a round of all others, and no stream gets more than its share by emptying and filling again: a new
-// quantum comes at the earliest every second round. Guarantees: no allocation; add, remove, front and sent
-// take constant time; a destroyed entry leaves its lane by itself. While others take turns, the overtaking
-// lane has at most eight quanta in a row.
+// Three lanes. Prioritized entries go first, always. Then those that have not used up the quantum they got
+// when they came from idleness (as in fq_codel, RFC 8290): who says little overtakes the bulk. The rest take
+// turns by deficit round robin. So a stream of small messages waits for the frame being sent, not for a round
+// of all others; and no stream gets more than its share by emptying and filling again, because it counts as
+// idle, and may overtake anew, only when a whole round has passed since its last quantum.
+//
+// Guarantees: no allocation; add, remove, front and sent take constant time; a destroyed entry leaves its
+// lane by itself. While others wait for their turns, the overtaking lane has eight quanta in a row at most.
 #pragma once
 
 #include <boost/intrusive/list.hpp>

@@ -1,14 +1,16 @@
 // Flow control of one smux stream, version 2: what we grant to the peer, and what the peer grants to us.
 //
 // Receiving: every smux sender assumes 262144 bytes at first. `receive_window` counts what came and what the
-// reader drained, and says when an UPD is due: when half of the granted window was drained. The window
-// announced then is
-//   64 KiB while the session's memory is tight, so that slow readers cannot fill it,
-//   doubled when that half was drained within four round trips (the sender waits for us, not for its source),
-//   up to a limit, the same otherwise.
+// reader drained, and says when an UPD is due: when half of the granted window was drained. What it
+// announces:
+//   64 KiB while the session's memory is tight, so that slow readers cannot fill it;
+//   twice the window when that half was drained within four round trips (the sender waits for us, not for its
+//   source) and the session lets it grow;
+//   the same window otherwise.
 // A shrunken window takes nothing back: the peer is held to the farthest offset that it was ever told.
-// Sending: `send_credit` follows the peer's UPDs. Its window may shrink below what is in flight; the credit
-// is 0 then.
+//
+// Sending: `send_credit` follows the peer's UPDs. Its window may shrink below what is in flight: nothing may
+// be sent then until the peer has read on.
 //
 // Counters have 64 bits here and 32 on the wire. Version 1 has no windows: both sides are unlimited and no
 // UPD is ever due. Follows xtaci/smux (stream.go). No clock, no allocation.

@@ -1,0 +1,27 @@
+#include "gotunnel/base/rate_limit.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace gotunnel;
+
+BOOST_AUTO_TEST_SUITE(rate_limit_test)
+
+BOOST_AUTO_TEST_CASE(one_a_period_passes_and_the_rest_is_counted) {
+  rate_limit limit(5s);
+  const time_point start{};
+  BOOST_TEST(limit.allow(start).value() == 0U); // the first, also at the beginning of time
+  BOOST_TEST(!limit.allow(start).has_value());
+  BOOST_TEST(!limit.allow(start + 4999ms).has_value());
+  BOOST_TEST(limit.allow(start + 5s).value() == 2U);
+  BOOST_TEST(!limit.allow(start + 9s).has_value());
+  BOOST_TEST(limit.allow(start + 60s).value() == 1U);
+  BOOST_TEST(limit.allow(start + 120s).value() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_period_everything_passes) {
+  rate_limit limit(0s);
+  const time_point now{};
+  for (int i = 0; i < 3; ++i) BOOST_TEST(limit.allow(now).value() == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

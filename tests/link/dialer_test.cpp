@@ -1,0 +1,141 @@
+#include "gotunnel/link/dialer.hpp"
+
+#include "gotunnel/net/tcp.hpp"
+
+#include "support/gate.hpp"
+#include "support/print.hpp"
+#include "support/run.hpp"
+
+#include <optional>
+
+using namespace gotunnel;
+using namespace gotunnel::testing;
+
+namespace {
+
+/// A server on the loopback that admits one client.
+struct bench {
+  bench(const net::executor& where, const tls_contexts& contexts, link::gate_keys server_keys)
+      : door(*net::tcp_listener::open(where, {"127.0.0.1", 0})), keys(std::move(server_keys)), server(*contexts.server),
+        tasks(where, "test"), options{{"127.0.0.1", door.address().port()}, *contexts.client, right_keys()} {
+    options.client.fill(std::byte{7});
+    tasks.spawn("admit", admit());
+  }
+
+  asio::awaitable<void> admit() {
+    const auto where = co_await asio::this_coro::executor;
+    auto next = co_await door.accept(where);
+    BOOST_TEST_REQUIRE(next.has_value());
+    link::acceptor gate(keys, []() -> asio::awaitable<void> { co_return; });
+    auto socket = std::make_unique<net::socket_stream>(net::any_socket(std::move(next->socket)),
+                                                       net::socket_stream::purpose::carrier, "client");
+    auto peer = co_await gate.admit(std::move(socket), server);
+    if (peer)
+      admitted.emplace(std::move(*peer));
+    else
+      failure = peer.error();
+  }
+
+  net::tcp_listener door;
+  link::gate_keys keys;
+  crypto::tls_context server;
+  net::task_group tasks;
+  link::dial_options options;
+  std::optional<link::admitted> admitted;
+  error_code failure;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(dialer_test)
+
+BOOST_AUTO_TEST_CASE(the_dialer_and_the_acceptor_agree) {
+  for (const bool native : {true, false}) {
+    run([native](log_capture&) -> asio::awaitable<void> {
+      bench on(co_await asio::this_coro::executor, native ? tls_contexts::common() : seed_server_contexts(), right_keys());
+      link::dialer way(on.options);
+      auto reached = co_await way.reach();
+      BOOST_TEST_REQUIRE(reached.has_value(), way.failure());
+      co_await on.tasks.join();
+      BOOST_TEST_REQUIRE(on.admitted.has_value());
+      BOOST_TEST(reached->native == native);
+      BOOST_TEST(on.admitted->native == native);
+      BOOST_TEST(reached->capabilities == (native ? link::own_capabilities() : 0U));
+      BOOST_TEST(on.admitted->capabilities == reached->capabilities);
+      if (native) BOOST_CHECK(on.admitted->hello.client == on.options.client);
+      const auto sent = co_await reached->carrier->write(as_bytes("through"));
+      BOOST_TEST(sent.has_value());
+      const auto got = co_await on.admitted->carrier->read();
+      BOOST_TEST(as_text(got.value()) == "through");
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_secret_is_known_on_both_sides) {
+  for (const bool native : {true, false}) {
+    run([native](log_capture&) -> asio::awaitable<void> {
+      bench on(co_await asio::this_coro::executor, native ? tls_contexts::common() : seed_server_contexts(), wrong_keys());
+      link::dialer way(on.options);
+      const auto reached = co_await way.reach();
+      BOOST_TEST((reached.error() == errc::wrong_secret));
+      co_await on.tasks.join();
+      BOOST_TEST((on.failure == errc::wrong_secret));
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_original_server_can_be_refused) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
+    on.options.keys.seed_peers = false;
+    link::dialer way(on.options);
+    const auto reached = co_await way.reach();
+    BOOST_TEST((reached.error() == errc::seed_peer_refused));
+    co_await on.tasks.join();
+    BOOST_TEST(!!on.failure);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_secret_that_the_original_cannot_carry_is_not_sent) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
+    on.options.keys.secret = secret_text(" open sesame");
+    link::dialer way(on.options);
+    const auto reached = co_await way.reach();
+    BOOST_TEST((reached.error() == errc::wrong_secret));
+    BOOST_TEST(!way.failure().empty());
+    co_await on.tasks.join();
+    BOOST_TEST(!!on.failure);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_server_of_another_authority_is_not_told_the_secret) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const tls_contexts others;
+    bench on(co_await asio::this_coro::executor, tls_contexts::common(), right_keys());
+    on.options.tls = *others.client;
+    link::dialer way(on.options);
+    const auto reached = co_await way.reach();
+    BOOST_TEST((reached.error() == errc::untrusted_server));
+    BOOST_TEST(!way.failure().empty());
+    co_await on.tasks.join();
+    BOOST_TEST(!!on.failure);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_says_nothing_times_out_and_one_that_is_absent_refuses) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = net::tcp_listener::open(where, {"127.0.0.1", 0});
+    link::dial_options options{{"127.0.0.1", door->address().port()}, *tls_contexts::common().client, right_keys()};
+    options.limit = 30ms;
+    link::dialer way(options);
+    const auto silent = co_await way.reach();
+    BOOST_TEST((silent.error() == errc::timed_out));
+    door->close();
+    const auto absent = co_await way.reach(); // the same dialer again
+    BOOST_TEST((absent.error() == boost::asio::error::connection_refused));
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()

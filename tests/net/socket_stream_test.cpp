@@ -1,0 +1,239 @@
+#include "gotunnel/net/socket_stream.hpp"
+
+#include "support/print.hpp"
+#include "support/run.hpp"
+#include "support/sockets.hpp"
+
+#include <boost/system/errc.hpp>
+
+using namespace gotunnel;
+using namespace gotunnel::testing;
+using net::socket_stream;
+using purpose = net::socket_stream::purpose;
+
+namespace {
+
+asio::awaitable<void> send(net::stream& to, std::size_t size, error_code& outcome) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 / 3);
+  const auto sent = co_await to.write(bytes);
+  if (!sent) outcome = sent.error();
+  if (sent) [[maybe_unused]] const auto shut = co_await to.shut();
+}
+
+asio::awaitable<void> receive(net::stream& from, std::size_t& size, bool& intact) {
+  for (;;) {
+    const auto bytes = co_await from.read();
+    if (!bytes || bytes->empty()) co_return;
+    // Not always all of it: what is not consumed must be lent again.
+    const std::size_t used = bytes->size() > 100 ? bytes->size() - 50 : bytes->size();
+    for (std::size_t i = 0; i < used; ++i) intact &= (*bytes)[i] == static_cast<std::byte>((size + i) * 7 / 3);
+    size += used;
+    from.consume(used);
+  }
+}
+
+asio::awaitable<void> read_once(net::stream& from, error_code& outcome) {
+  const auto bytes = co_await from.read();
+  if (!bytes) outcome = bytes.error();
+}
+
+/// Writes until the kernel takes no more.
+asio::awaitable<void> fill(net::stream& to) {
+  net::task_group tasks(co_await asio::this_coro::executor, "test");
+  error_code outcome;
+  tasks.spawn("fill", send(to, 64 << 20, outcome));
+  co_await pause(20ms); // as long as it writes it does not let go of the loop
+  BOOST_TEST(tasks.size() == 1U);
+  tasks.cancel();
+  co_await tasks.join();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(socket_stream_test)
+
+BOOST_AUTO_TEST_CASE(much_passes_both_ways_at_once) {
+  for (const purpose use : {purpose::carrier, purpose::visitor}) {
+    run([use](log_capture&) -> asio::awaitable<void> {
+      const auto where = co_await asio::this_coro::executor;
+      connection c(where, use);
+      socket_stream other(adopt(where, std::move(c.far)), use, "other");
+      constexpr std::size_t size = 5'000'003;
+      std::size_t there = 0;
+      std::size_t here = 0;
+      bool intact = true;
+      error_code outcome;
+      net::task_group tasks(where, "test");
+      tasks.spawn("send", send(c.near, size, outcome));
+      tasks.spawn("send", send(other, size, outcome));
+      tasks.spawn("receive", receive(c.near, here, intact));
+      tasks.spawn("receive", receive(other, there, intact));
+      co_await tasks.join();
+      BOOST_TEST(!outcome);
+      BOOST_TEST(there == size);
+      BOOST_TEST(here == size);
+      BOOST_TEST(intact);
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_consumed_is_lent_again) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection c(co_await asio::this_coro::executor, purpose::visitor);
+    c.far.write("abcdef");
+    const auto first = co_await c.near.read();
+    BOOST_TEST(as_text(first.value()) == "abcdef");
+    c.near.consume(2);
+    const auto second = co_await c.near.read();
+    BOOST_TEST(as_text(second.value()) == "cdef");
+    c.near.consume(4);
+    c.far.write("g");
+    const auto third = co_await c.near.read();
+    BOOST_TEST(as_text(third.value()) == "g");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_half_close_ends_one_direction_only) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection c(co_await asio::this_coro::executor, purpose::visitor);
+    c.far.shutdown_write();
+    const auto end = co_await c.near.read();
+    BOOST_TEST(end.value().empty());
+    const auto again = co_await c.near.read();
+    BOOST_TEST(again.value().empty());
+    const auto sent = co_await c.near.write(as_bytes("still here"));
+    BOOST_TEST(sent.has_value());
+    const auto shut = co_await c.near.shut();
+    BOOST_TEST(shut.has_value());
+    BOOST_TEST(c.far.read(100) == "still here");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_graceful_close_is_a_fin_and_an_abrupt_one_a_reset) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    connection graceful(where, purpose::visitor);
+    graceful.near.close(net::ending::graceful);
+    graceful.near.close(net::ending::abort); // too late to matter
+    BOOST_TEST(graceful.far.ended());
+
+    connection abrupt(where, purpose::visitor);
+    abrupt.near.close(net::ending::abort);
+    BOOST_CHECK_EXCEPTION(abrupt.far.read(1), std::system_error,
+                          [](const auto& e) { return e.code() == std::errc::connection_reset; });
+
+    auto dropped = std::make_unique<connection>(where, purpose::carrier);
+    loopback_socket far = std::move(dropped->far);
+    dropped.reset();
+    BOOST_CHECK_THROW((void)far.read(1), std::system_error);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_by_the_peer_is_an_error_of_read_and_write) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection c(co_await asio::this_coro::executor, purpose::visitor);
+    const linger at_once{1, 0};
+    ::setsockopt(c.far.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    c.far = loopback_socket();
+    const auto got = co_await c.near.read();
+    BOOST_TEST((got.error() == boost::system::errc::connection_reset));
+    const auto sent = co_await c.near.write(as_bytes("x"));
+    BOOST_TEST((sent.error() == boost::system::errc::broken_pipe)); // an error, and no signal
+  });
+}
+
+BOOST_AUTO_TEST_CASE(closing_ends_what_waits_and_everything_after) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    connection c(where, purpose::visitor);
+    co_await fill(c.near);
+    error_code read_outcome;
+    error_code write_outcome;
+    net::task_group tasks(where, "test");
+    tasks.spawn("read", read_once(c.near, read_outcome));
+    tasks.spawn("write", send(c.near, 100, write_outcome));
+    co_await yield(5);
+    BOOST_TEST(tasks.size() == 2U);
+    c.near.close(net::ending::abort);
+    co_await tasks.join();
+    BOOST_TEST(!!read_outcome);
+    BOOST_TEST(!!write_outcome);
+    const auto got = co_await c.near.read();
+    BOOST_TEST((got.error() == errc::closed));
+    const auto sent = co_await c.near.write(as_bytes("x"));
+    BOOST_TEST((sent.error() == errc::closed));
+    const auto shut = co_await c.near.shut();
+    BOOST_TEST((shut.error() == errc::closed));
+    const auto writable = co_await c.near.wait_writable();
+    BOOST_TEST((writable.error() == errc::closed));
+    BOOST_TEST((c.near.round_trip() == duration::zero()));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(writable_means_that_a_write_leaves_at_once) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    connection c(where, purpose::carrier);
+    const auto at_once = co_await c.near.wait_writable();
+    BOOST_TEST(at_once.has_value());
+    co_await fill(c.near);
+
+    bool writable = false;
+    const auto wait = [](net::stream& on, bool& done) -> asio::awaitable<void> {
+      const auto ready = co_await on.wait_writable();
+      done = ready.has_value();
+    };
+    net::task_group tasks(where, "test");
+    tasks.spawn("wait", wait(c.near, writable));
+    co_await pause(5ms);
+    BOOST_TEST(!writable);
+    // Drains until it is; how much that takes is the kernel's business.
+    c.far.set_nonblocking();
+    std::vector<char> sink(1 << 20);
+    const auto drained = [&] {
+      while (::recv(c.far.descriptor(), sink.data(), sink.size(), 0) > 0) {}
+      return writable;
+    };
+    co_await until(drained);
+    co_await tasks.join();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(waiting_operations_can_be_cancelled) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    connection c(where, purpose::visitor);
+    co_await fill(c.near);
+    error_code read_outcome;
+    error_code write_outcome;
+    net::task_group tasks(where, "test");
+    tasks.spawn("read", read_once(c.near, read_outcome));
+    tasks.spawn("write", send(c.near, 100, write_outcome));
+    co_await yield(5);
+    tasks.cancel();
+    co_await tasks.join();
+    // The stream itself is unharmed.
+    c.far.write("hello");
+    const auto got = co_await c.near.read();
+    BOOST_TEST(as_text(got.value()) == "hello");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_unix_socket_is_a_stream_too) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    std::array<int, 2> ends{};
+    BOOST_REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    socket_stream a(adopt(where, ends[0]), purpose::visitor, "a");
+    socket_stream b(adopt(where, ends[1]), purpose::visitor, "b");
+    const auto sent = co_await a.write(as_bytes("hello"));
+    BOOST_TEST(sent.has_value());
+    const auto got = co_await b.read();
+    BOOST_TEST(as_text(got.value()) == "hello");
+    BOOST_TEST((a.round_trip() == duration::zero()));
+    BOOST_TEST(a.peer() == "a");
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()

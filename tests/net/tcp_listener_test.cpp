@@ -1,0 +1,178 @@
+#include "gotunnel/net/tcp.hpp"
+
+#include "support/print.hpp"
+#include "support/run.hpp"
+#include "support/sockets.hpp"
+
+#include <boost/system/errc.hpp>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+using namespace gotunnel;
+using namespace gotunnel::testing;
+using net::tcp_listener;
+using tcp = asio::ip::tcp;
+
+namespace {
+
+/// No descriptor can be opened while this lives.
+class no_descriptors {
+public:
+  no_descriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest_free = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(lowest_free);
+    const rlimit now{static_cast<rlim_t>(lowest_free), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &now);
+  }
+  no_descriptors(const no_descriptors&) = delete;
+  no_descriptors& operator=(const no_descriptors&) = delete;
+  ~no_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+  rlimit before_{};
+};
+
+asio::awaitable<void> accept_one(tcp_listener& from, std::optional<tcp_listener::accepted>& got, error_code& outcome) {
+  auto next = co_await from.accept(co_await asio::this_coro::executor);
+  if (next)
+    got.emplace(std::move(*next));
+  else
+    outcome = next.error();
+}
+
+bool has_ipv6() {
+  asio::io_context context;
+  return tcp_listener::open(context.get_executor(), {"::1", 0}).has_value();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(tcp_listener_test)
+
+BOOST_AUTO_TEST_CASE(port_0_is_a_port_of_the_systems_choice_and_accepts) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    BOOST_REQUIRE(door.has_value());
+    BOOST_TEST(door->address().port() != 0);
+    const auto visitor = loopback_socket::connect(door->address().port());
+    auto got = co_await door->accept(where);
+    BOOST_REQUIRE(got.has_value());
+    BOOST_TEST(got->peer.address().to_string() == "127.0.0.1");
+    error_code ec;
+    BOOST_TEST(got->peer == got->socket.remote_endpoint(ec));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_accepted_socket_is_born_on_the_worker_of_its_owner) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    asio::io_context owner;
+    auto door = tcp_listener::open(co_await asio::this_coro::executor, {"127.0.0.1", 0});
+    const auto visitor = loopback_socket::connect(door->address().port());
+    auto got = co_await door->accept(owner.get_executor());
+    BOOST_REQUIRE(got.has_value());
+    BOOST_CHECK(got->socket.get_executor() == net::executor(owner.get_executor()));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_port_in_use_and_an_address_of_another_machine_are_errors) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    const auto second = tcp_listener::open(where, {"127.0.0.1", door->address().port()});
+    BOOST_TEST((second.error() == boost::system::errc::address_in_use));
+    const auto everywhere = tcp_listener::open(where, {"", door->address().port()});
+    BOOST_TEST((everywhere.error() == boost::system::errc::address_in_use));
+    const auto elsewhere = tcp_listener::open(where, {"192.0.2.1", 0});
+    BOOST_TEST((elsewhere.error() == boost::system::errc::address_not_available));
+    const auto nowhere = tcp_listener::open(where, {"no..such..name", 0});
+    BOOST_TEST(!nowhere.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(all_addresses_are_both_families_through_one_socket) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"", 0});
+    BOOST_REQUIRE(door.has_value());
+    const auto four = loopback_socket::connect(door->address().port());
+    auto got = co_await door->accept(where);
+    BOOST_REQUIRE(got.has_value());
+    // A visitor over IPv4 is one for people and on the wire, whatever the socket is.
+    BOOST_TEST(net::to_string(got->peer).starts_with("127.0.0.1:"));
+    BOOST_TEST(!net::to_wire(got->peer).v6);
+    if (!has_ipv6()) co_return;
+    auto six = co_await net::dial(wire::host_port{"::1", door->address().port()}, 5s);
+    BOOST_REQUIRE(six.has_value());
+    auto got_six = co_await door->accept(where);
+    BOOST_REQUIRE(got_six.has_value());
+    BOOST_TEST(net::to_string(got_six->peer).starts_with("[::1]:"));
+    BOOST_TEST(net::to_wire(got_six->peer).v6);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(closing_and_cancelling_end_an_accept) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group cancelled(where, "test");
+    cancelled.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    cancelled.cancel();
+    co_await cancelled.join();
+    BOOST_TEST(!got.has_value());
+
+    outcome = {};
+    net::task_group closed(where, "test");
+    closed.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    door->close();
+    co_await closed.join();
+    BOOST_TEST((outcome == errc::closed));
+    const auto after = co_await door->accept(where);
+    BOOST_TEST((after.error() == errc::closed));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(without_descriptors_it_says_so_once_and_waits_for_better_times) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    const auto visitor = loopback_socket::connect(door->address().port());
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group tasks(where, "test");
+    {
+      const no_descriptors poor;
+      tasks.spawn("accept", accept_one(*door, got, outcome));
+      co_await until([&log] { return log.take("cannot accept on 127.0.0.1:"); });
+      co_await pause(60ms); // over the first pause: the second attempt fails too, in silence
+      BOOST_TEST(!got.has_value());
+    }
+    co_await tasks.join();
+    BOOST_TEST(got.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(closed_while_it_waits_for_better_times_it_ends) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    const auto visitor = loopback_socket::connect(door->address().port());
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group tasks(where, "test");
+    const no_descriptors poor;
+    tasks.spawn("accept", accept_one(*door, got, outcome));
+    co_await until([&log] { return log.take("cannot accept on"); });
+    door->close();
+    co_await tasks.join();
+    BOOST_TEST((outcome == errc::closed));
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,45 @@
+// What tests of admission share: keys that were stretched once, and peers that offer or choose no ALPN as the
+// original program does.
+#pragma once
+
+#include "gotunnel/link/acceptor.hpp"
+
+#include "support/tls_contexts.hpp"
+
+#include <openssl/ssl.h>
+
+namespace gotunnel::testing {
+
+inline const link::gate_keys& right_keys() {
+  static const link::gate_keys keys = link::make_gate_keys(secret_text("open sesame"), true);
+  return keys;
+}
+inline const link::gate_keys& wrong_keys() {
+  static const link::gate_keys keys = link::make_gate_keys(secret_text("open barley"), true);
+  return keys;
+}
+inline link::gate_keys native_only(link::gate_keys keys) {
+  keys.seed_peers = false;
+  return keys;
+}
+
+/// Contexts whose client offers no ALPN.
+inline const tls_contexts& seed_client_contexts() {
+  static const tls_contexts made = [] {
+    tls_contexts contexts;
+    SSL_CTX_set_alpn_protos(contexts.client->native(), nullptr, 0);
+    return contexts;
+  }();
+  return made;
+}
+/// Contexts whose server chooses no ALPN.
+inline const tls_contexts& seed_server_contexts() {
+  static const tls_contexts made = [] {
+    tls_contexts contexts;
+    SSL_CTX_set_alpn_select_cb(contexts.server->native(), nullptr, nullptr);
+    return contexts;
+  }();
+  return made;
+}
+
+} // namespace gotunnel::testing
