@@ -23,11 +23,13 @@ double random01() {
 client::client(net::executor where, client_options options, ready_handler ready)
     : where_(std::move(where)), options_(std::move(options)), ready_(std::move(ready)),
       server_(wire::to_string(options_.way.server)), dialer_(options_.way),
-      backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval), tasks_(where_, "reverse"),
+      backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval),
+      attempts_(where_, "reverse"), tasks_(where_, "reverse"),
       port_to_ask_(options_.remote_port) {}
 
 asio::awaitable<void> client::run() {
-  tasks_.spawn("client", keep_connected());
+  attempts_.spawn("client", keep_connected());
+  co_await attempts_.join();
   co_await tasks_.join();
 }
 
@@ -67,8 +69,16 @@ asio::awaitable<std::string> client::attempt() {
   };
   session_ = std::make_unique<client_session>(where_, std::move(*reached), port_to_ask_, options_.target, std::move(ready));
   const auto outcome = co_await session_->run();
-  session_.reset();
-  co_return explain(outcome);
+  const std::string sentence = explain(outcome);
+  leaving_.push_back(session_.get());
+  tasks_.spawn("drain", drain(std::move(session_)));
+  co_return sentence;
+}
+
+/// What a session leaves behind; the next one does not wait for it.
+asio::awaitable<void> client::drain(std::unique_ptr<client_session> session) {
+  co_await session->drain();
+  std::erase(leaving_, session.get());
 }
 
 std::string client::explain(const error_code& why) const {
@@ -114,10 +124,11 @@ std::string client::explain(const session_outcome& outcome) {
 
 void client::stop(duration grace) {
   stopping_ = true;
+  for (client_session* each : leaving_) each->stop(grace);
   if (session_)
     session_->stop(grace);
   else
-    tasks_.cancel();
+    attempts_.cancel();
 }
 
 } // namespace gotunnel::reverse
