@@ -41,9 +41,13 @@ std::string shell_quoted(std::string_view text) {
 }
 
 std::string banner(const banner_facts& facts) {
-  const bool everywhere = facts.listen_host.empty() || facts.listen_host == "0.0.0.0" || facts.listen_host == "::";
+  const bool everywhere =
+      facts.listen_host.empty() || facts.listen_host == "0.0.0.0" || facts.listen_host == "::";
   const std::string host = everywhere ? likely_public_host() : facts.listen_host;
-  const std::string secret = facts.terminal ? shell_quoted(facts.secret.reveal()) : "\"$GOTUNNEL_SECRET\"";
+  // In the environment, not as an option: what a program was called with is visible to everybody on its
+  // machine.
+  const std::string secret =
+      facts.terminal ? fmt::format("GOTUNNEL_SECRET={} ", shell_quoted(facts.secret.reveal())) : "";
   return fmt::format("gotunnel server is ready on {}\n"
                      "\n"
                      "CA certificate (save it as ca.crt on the client, or use the pin):\n"
@@ -51,10 +55,10 @@ std::string banner(const banner_facts& facts) {
                      "pin: {}\n"
                      "\n"
                      "To publish 127.0.0.1:80 of another machine as port 8080 of this one, run there{}:\n"
-                     "gotunnel client -server {} -secret {} -pin {} -remote-port 8080 -local-target 127.0.0.1:80\n",
+                     "{}gotunnel client -server {} -pin {} -remote-port 8080 -local-target 127.0.0.1:80\n",
                      facts.address, facts.ca_pem, facts.pin,
-                     facts.terminal ? "" : " (with GOTUNNEL_SECRET set to the secret)",
-                     wire::to_string(wire::host_port{host, facts.port}), secret, facts.pin);
+                     facts.terminal ? "" : " (with GOTUNNEL_SECRET set to the secret)", secret,
+                     wire::to_string(wire::host_port{host, facts.port}), facts.pin);
 }
 
 } // namespace gotunnel::app

@@ -7,27 +7,65 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
 namespace gotunnel::app {
 namespace {
 
+/// What the user typed comes back in messages; one message stays one line.
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7f)
+      line += fmt::format("\\x{:02x}", code);
+    else
+      line.push_back(c);
+  }
+  return line;
+}
+
+int say(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return 0;
+}
+
+bool asks_for_help(std::string_view word) {
+  return word == "help" || word == "-h" || word == "-help" || word == "--help";
+}
+
+int help_about(const arguments& topic) {
+  if (topic.empty()) return say(program_help());
+  if (topic.front() == "server") return say(server_help());
+  if (topic.front() == "client") return say(client_help());
+  if (topic.front() == "pki") return say(pki_help());
+  throw usage_error(
+      fmt::format("no help about \"{}\"; there is help about server, client and pki", topic.front()));
+}
+
 int dispatch(const std::string& command, const arguments& rest) {
   if (command == "server") return server_command(rest);
   if (command == "client") return client_command(rest);
   if (command == "pki") return pki_command(rest);
+  if (asks_for_help(command)) return help_about(rest);
   if (command == "version" || command == "-version" || command == "--version") {
-    std::puts("gotunnel " GOTUNNEL_VERSION);
-    return 0;
+    if (!rest.empty())
+      throw usage_error(
+          fmt::format("unexpected argument \"{}\"; `gotunnel version` takes none", rest.front()));
+    return say("gotunnel " GOTUNNEL_VERSION "\n");
   }
-  if (command == "help" || command == "-h" || command == "-help" || command == "--help") {
-    std::fputs(program_help().c_str(), stdout);
-    return 0;
-  }
-  const auto near = nearest(command, {"server", "client", "pki", "version", "help"});
-  throw usage_error(fmt::format("unknown command \"{}\"{}; see `gotunnel --help`", command,
-                                near ? fmt::format(": did you mean `gotunnel {}`?", *near) : ""));
+  const std::string word = command.substr(std::min(command.find_first_not_of('-'), command.size()));
+  const auto near = nearest(word, {"server", "client", "pki", "version", "help"});
+  throw usage_error(
+      fmt::format("unknown command \"{}\"; {}", command,
+                  near ? fmt::format("did you mean `gotunnel {}`?", *near) : "see `gotunnel --help`"));
+}
+
+int fail(const std::exception& why, int code) {
+  std::fprintf(stderr, "gotunnel: %s\n", one_line(why.what()).c_str());
+  return code;
 }
 
 } // namespace
@@ -44,14 +82,11 @@ int run(int argc, char** argv) {
   try {
     return dispatch(words.front(), {words.begin() + 1, words.end()});
   } catch (const usage_error& e) {
-    std::fprintf(stderr, "gotunnel: %s\n", e.what());
-    return 2;
+    return fail(e, 2);
   } catch (const link::cert_error& e) {
-    std::fprintf(stderr, "gotunnel: %s\n", e.what());
-    return 2;
+    return fail(e, 2);
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "gotunnel: %s\n", e.what());
-    return 1;
+    return fail(e, 1);
   }
 }
 

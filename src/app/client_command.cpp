@@ -23,35 +23,40 @@ crypto::tls_context make_context(const client_config& config) {
   options.seed_peers = config.seed_peers;
   auto context = crypto::tls_context::client(options);
   if (!context)
-    throw usage_error(fmt::format("-ca \"{}\": {}; copy ca.crt from the server again", config.ca_file.string(),
-                                  context.error().message()));
+    throw usage_error(fmt::format("-ca \"{}\": {}; copy ca.crt from the server again",
+                                  config.ca_file.string(), context.error().message()));
   return *context;
 }
 
 reverse::client_options make_options(const client_config& config, const wire::peer_id& client) {
-  link::dial_options way{config.server, make_context(config), link::make_gate_keys(config.secret, config.seed_peers), client, {}};
+  link::dial_options way{config.server,
+                         make_context(config),
+                         link::make_gate_keys(config.secret, config.seed_peers),
+                         client,
+                         {}};
   crypto::random_bytes(way.instance);
   reverse::client_options options{std::move(way)};
   options.remote_port = config.remote_port;
   options.target = config.target;
   options.max_retry_interval = config.max_retry_interval;
   options.retry = config.retry;
-  options.trust = config.pin.empty() ? fmt::format("-ca {}", config.ca_file.string()) : fmt::format("-pin {}", config.pin);
+  options.trust = config.pin.empty() ? fmt::format("-ca {}", config.ca_file.string())
+                                     : fmt::format("-pin {}", config.pin);
   return options;
 }
 
-asio::awaitable<void> run_until_stopped(reverse::client& client, net::worker_pool& pool, net::task_group& signals) {
+asio::awaitable<void> run_until_stopped(reverse::client& client, net::worker_pool& pool,
+                                        net::task_group& signals) {
   co_await client.run();
   signals.cancel();
   pool.release();
 }
 
-asio::awaitable<void> stop_on_signal(reverse::client& client, net::worker_pool& pool, duration grace) {
-  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::client& client, duration grace) {
   const int number = co_await stop_signal(signals);
   if (number == 0) co_return;
-  log::info("app", "{}: giving the port back; running connections may finish within {} s", ::strsignal(number),
-            std::chrono::duration_cast<std::chrono::seconds>(grace).count());
+  log::info("app", "{}: giving the port back; running connections may finish within {} s",
+            ::strsignal(number), std::chrono::duration_cast<std::chrono::seconds>(grace).count());
   client.stop(grace);
   co_await exit_on_signal(signals);
 }
@@ -69,25 +74,29 @@ int client_command(const arguments& given) {
 
   const auto identity = reverse::client_identity::claim(config.state_dir, config.server, config.remote_port);
   if (!identity.durable)
-    log::warn("app", "{}: this client has an id for this run only and cannot take its port over after a restart; give a directory "
-                     "that it can write with -state-dir",
+    log::warn("app",
+              "{}: this client has an id for this run only and cannot take its port over after a restart; "
+              "give a directory "
+              "that it can write with -state-dir",
               identity.why_not);
 
   net::worker_pool pool(1);
+  asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
   auto options = make_options(config, identity.client);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
   reverse::client client(pool.front().where(), std::move(options), [&](const wire::bound_answer& bound) {
-    const std::string line = fmt::format("ready: {} -> {}\n", wire::to_string(wire::host_port{host, bound.port}), target);
+    const std::string line =
+        fmt::format("ready: {} -> {}\n", wire::to_string(wire::host_port{host, bound.port}), target);
     std::fputs(line.c_str(), stdout);
     std::fflush(stdout);
   });
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
-  signals.spawn("signals", stop_on_signal(client, pool, config.grace));
+  signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));
   tasks.spawn("client", run_until_stopped(client, pool, signals));
   pool.run();
-  log::info("app", "stopped");
+  if (client.exit_code() == 0) log::info("app", "stopped");
   return client.exit_code();
 }
 

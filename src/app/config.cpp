@@ -25,35 +25,69 @@ usage_error wrong(const parsed_options& given, const std::string& name, std::str
 }
 
 template <class T>
-T accept(wire::parsed<T> parsed, const parsed_options& given, const std::string& name, std::string_view example) {
+T accept(wire::parsed<T> parsed, const parsed_options& given, const std::string& name,
+         std::string_view example) {
   if (auto* value = std::get_if<T>(&parsed)) return std::move(*value);
-  throw wrong(given, name, fmt::format("{}; for example -{} {}", std::get<std::string>(parsed), name, example));
+  throw wrong(given, name,
+              fmt::format("{}; for example -{} {}", std::get<std::string>(parsed), name, example));
+}
+
+template <class Number>
+Number read_number(const parsed_options& given, const std::string& name, Number least, Number most,
+                   std::string_view what) {
+  const std::string& text = given.text(name);
+  long long value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size() ||
+      value < static_cast<long long>(least) || value > static_cast<long long>(most))
+    throw wrong(given, name, fmt::format("{} is a number from {} to {}", what, least, most));
+  return static_cast<Number>(value);
+}
+
+/// Where clients connect. Text without a colon was meant as a port.
+wire::host_port read_listen(const parsed_options& given) {
+  if (given.text("listen").find(':') == std::string::npos)
+    return {"", read_number<std::uint16_t>(given, "listen", 0, 65535, "a port")};
+  return accept(wire::parse_listen(given.text("listen")), given, "listen", "7000 or 127.0.0.1:7000");
+}
+
+/// An address without port; whether this machine has it is seen when the server starts.
+std::string read_bind(const parsed_options& given) {
+  std::string host = given.text("bind");
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (given.text("bind").empty()) return host;
+  const bool v6 = std::count(host.begin(), host.end(), ':') > 1;
+  const auto parsed = wire::parse_listen(fmt::format("{}{}{}:0", v6 ? "[" : "", host, v6 ? "]" : ""));
+  if (host.empty() || !std::holds_alternative<wire::host_port>(parsed))
+    throw wrong(given, "bind",
+                "not an address; give one of this machine without a port, like 127.0.0.1 or ::1");
+  return host;
+}
+
+template <class T>
+T accept_address(wire::parsed<T> parsed, const parsed_options& given, const std::string& name,
+                 std::string_view example) {
+  if (given.text(name).find("://") != std::string::npos)
+    throw wrong(given, name,
+                fmt::format("a URL; give host and port only, for example -{} {}", name, example));
+  return accept(std::move(parsed), given, name, example);
 }
 
 duration read_duration(const parsed_options& given, const std::string& name, duration least) {
   const auto value = parse_duration(given.text(name));
   if (!value) throw wrong(given, name, "not a duration; write it like 500ms, 10s or 1m30s");
   if (*value < least)
-    throw wrong(given, name, fmt::format("too short; the least is {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(least).count()));
+    throw wrong(given, name,
+                fmt::format("too short; the least is {} ms",
+                            std::chrono::duration_cast<std::chrono::milliseconds>(least).count()));
   return *value;
-}
-
-template <class Number>
-Number read_number(const parsed_options& given, const std::string& name, Number least, Number most, std::string_view what) {
-  const std::string& text = given.text(name);
-  long long value = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (read.ec != std::errc() || read.ptr != text.data() + text.size() || value < static_cast<long long>(least) ||
-      value > static_cast<long long>(most))
-    throw wrong(given, name, fmt::format("{} is a number from {} to {}", what, least, most));
-  return static_cast<Number>(value);
 }
 
 bool read_on_off(const parsed_options& given, const std::string& name) {
   const std::string& text = given.text(name);
   if (text == "on" || text == "true") return true;
   if (text == "off" || text == "false") return false;
-  throw wrong(given, name, "neither on nor off");
+  throw wrong(given, name, "choose on or off");
 }
 
 log_config read_logging(const parsed_options& given) {
@@ -72,62 +106,91 @@ std::string read_ca(const parsed_options& given) {
   const std::string& path = given.text("ca");
   const auto file = net::read_file(path, ca_file_limit);
   if (!file)
-    throw wrong(given, "ca", fmt::format("cannot read: {}; copy ca.crt from the server, or use the pin that the server prints with -pin",
-                                         file.error().message()));
+    throw wrong(
+        given, "ca",
+        fmt::format(
+            "cannot read: {}; copy ca.crt from the server, or use the pin that the server prints with -pin",
+            file.error().message()));
   const auto facts = crypto::read_certificate(file->bytes);
   if (!facts) throw wrong(given, "ca", "not a PEM certificate; copy ca.crt from the server again");
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  if (facts->not_after < now) throw wrong(given, "ca", "the certificate is expired; get the new ca.crt from the server");
+  if (facts->not_after < now)
+    throw wrong(given, "ca",
+                fmt::format("the certificate ended on {}; copy the new ca.crt from the server",
+                            describe(facts->not_after)));
+  if (!facts->authority)
+    throw wrong(given, "ca", "the certificate of a server, not of a CA; copy ca.crt from the server");
   return file->bytes;
 }
 
 const option seed_peers_option{"seed-peers", "on|off", "on", "also speak the original GoTunnel protocol"};
-const option secret_option{"secret", "TEXT", "", "shared secret; better by file or environment: arguments are visible"};
+const option secret_option{"secret", "TEXT", "",
+                           "shared secret; better by file or environment: arguments are visible"};
 const option secret_file_option{"secret-file", "FILE", "", "read the shared secret from a file"};
-const option grace_option{"grace", "DURATION", "10s", "how long running connections may finish when stopping"};
+const option grace_option{"grace", "DURATION", "10s",
+                          "how long running connections may finish when stopping"};
 const option log_level_option{"log-level", "LEVEL", "info", "trace, debug, info, warn or error"};
 const option log_format_option{"log-format", "FORMAT", "text", "text, or json (one object a line)"};
 
 } // namespace
 
 const option_set& server_options() {
-  static const option_set options("server", {
-      secret_option, secret_file_option,
-      {"listen", "ADDR", "7000", "where clients connect: PORT, :PORT, HOST:PORT or [V6]:PORT"},
-      {"bind", "HOST", "", "address of the public ports; all addresses when empty"},
-      {"allow-ports", "LIST", "1024-65535", "public ports that clients may ask for, like 1024-65535,80,443"},
-      {"certs", "DIR", "certs", "directory of the certificates; made on first start"},
-      {"cert-check", "DURATION", "1m", "how often the certificates are looked at: renewed when due, read again when changed"},
-      {"workers", "N", "0", "threads; 0 means one per core"},
-      grace_option, seed_peers_option, log_level_option, log_format_option});
+  static const option_set options(
+      "server",
+      {secret_option,
+       secret_file_option,
+       {"listen", "ADDR", "7000", "where clients connect: PORT, :PORT, HOST:PORT or [V6]:PORT"},
+       {"bind", "HOST", "", "address of the public ports; all addresses when empty"},
+       {"allow-ports", "LIST", "1024-65535", "public ports that clients may ask for, like 1024-65535,80,443"},
+       {"certs", "DIR", "certs", "directory of the certificates; made on first start"},
+       {"cert-check", "DURATION", "1m",
+        "how often the certificates are looked at: renewed when due, read again when changed"},
+       {"workers", "N", "0", "threads; 0 means one per core"},
+       grace_option,
+       seed_peers_option,
+       log_level_option,
+       log_format_option});
   return options;
 }
 
 const option_set& client_options() {
-  static const option_set options("client", {
-      {"server", "HOST:PORT", "", "the gotunnel server (required)"},
-      secret_option, secret_file_option,
-      {"ca", "FILE", "ca.crt", "the server's CA certificate"},
-      {"pin", "sha256:HEX", "", "the CA's pin as the server prints it; instead of -ca"},
-      {"remote-port", "PORT", "8080", "public port on the server; 0 lets the server choose"},
-      {"local-target", "ADDR", "127.0.0.1:80", "local service: HOST:PORT, [V6]:PORT or unix:/PATH"},
-      {"max-retry-interval", "DURATION", "60s", "longest pause between attempts"},
-      {"no-retry", "", "", "end with exit code 1 instead of trying again"},
-      {"state-dir", "DIR", "", "where the client's id is kept (default $XDG_STATE_HOME/gotunnel or ~/.local/state/gotunnel)"},
-      grace_option, seed_peers_option, log_level_option, log_format_option});
+  static const option_set options(
+      "client",
+      {{"server", "HOST:PORT", "", "the gotunnel server (required)"},
+       secret_option,
+       secret_file_option,
+       {"ca", "FILE", "ca.crt", "the server's CA certificate"},
+       {"pin", "sha256:HEX", "", "the CA's pin as the server prints it; instead of -ca"},
+       {"remote-port", "PORT", "8080", "public port on the server; 0 lets the server choose"},
+       {"local-target", "ADDR", "127.0.0.1:80", "local service: HOST:PORT, [V6]:PORT or unix:/PATH"},
+       {"max-retry-interval", "DURATION", "60s", "longest pause between attempts"},
+       {"no-retry", "", "", "end with exit code 1 instead of trying again"},
+       {"state-dir", "DIR", "",
+        "where the client's id is kept (default $XDG_STATE_HOME/gotunnel or ~/.local/state/gotunnel)"},
+       grace_option,
+       seed_peers_option,
+       log_level_option,
+       log_format_option});
+  return options;
+}
+
+const option_set& pki_options() {
+  static const option_set options("pki", {{"certs", "DIR", "certs", "directory of the certificates"}});
   return options;
 }
 
 server_config read_server_config(const parsed_options& given) {
   server_config config;
-  config.listen = accept(wire::parse_listen(given.text("listen")), given, "listen", "7000 or 127.0.0.1:7000");
-  config.bind_host = given.text("bind");
-  config.allow_ports = accept(wire::port_set::parse(given.text("allow-ports")), given, "allow-ports", "1024-65535,80,443");
+  config.listen = read_listen(given);
+  config.bind_host = read_bind(given);
+  config.allow_ports =
+      accept(wire::port_set::parse(given.text("allow-ports")), given, "allow-ports", "1024-65535,80,443");
   config.certs = given.text("certs");
   if (config.certs.empty()) throw wrong(given, "certs", "no directory; for example -certs certs");
   config.cert_check = read_duration(given, "cert-check", 10ms);
   config.workers = read_number<std::size_t>(given, "workers", 0, workers_limit, "the count of threads");
-  if (config.workers == 0) config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, workers_limit);
+  if (config.workers == 0)
+    config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, workers_limit);
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
   config.logging = read_logging(given);
@@ -137,10 +200,13 @@ server_config read_server_config(const parsed_options& given) {
 
 client_config read_client_config(const parsed_options& given) {
   client_config config;
-  if (!given.given("server")) throw usage_error("no server: give its address with -server HOST:PORT, for example -server 203.0.113.5:7000");
-  config.server = accept(wire::parse_peer(given.text("server")), given, "server", "203.0.113.5:7000");
+  if (!given.given("server"))
+    throw usage_error(
+        "no server; give its address with -server HOST:PORT, for example -server 203.0.113.5:7000");
+  config.server = accept_address(wire::parse_peer(given.text("server")), given, "server", "203.0.113.5:7000");
   config.remote_port = read_number<std::uint16_t>(given, "remote-port", 0, 65535, "a port");
-  config.target = accept(wire::parse_target(given.text("local-target")), given, "local-target", "127.0.0.1:80");
+  config.target =
+      accept_address(wire::parse_target(given.text("local-target")), given, "local-target", "127.0.0.1:80");
   config.max_retry_interval = read_duration(given, "max-retry-interval", 10ms);
   config.retry = !given.on("no-retry");
   config.grace = read_duration(given, "grace", 0ms);
@@ -150,11 +216,14 @@ client_config read_client_config(const parsed_options& given) {
   config.state_dir = given.text("state-dir");
   if (config.state_dir.empty()) config.state_dir = reverse::default_state_directory();
 
-  if (given.given("ca") && given.given("pin")) throw usage_error("-ca and -pin are both given: keep one of them");
+  if (given.given("ca") && given.given("pin"))
+    throw usage_error("-ca and -pin are both given; keep one of them");
   if (given.given("pin")) {
     config.pin = given.text("pin");
     if (!crypto::normalize_pin(config.pin))
-      throw wrong(given, "pin", "not a pin; copy it from the server's banner or from `gotunnel pki show`: sha256: and 64 hexadecimal digits");
+      throw wrong(given, "pin",
+                  "not a pin; copy it from the server's banner or from `gotunnel pki show`: sha256: and 64 "
+                  "hexadecimal digits");
   } else {
     config.ca_file = given.text("ca");
     config.ca_pem = read_ca(given);

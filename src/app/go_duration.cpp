@@ -31,7 +31,8 @@ std::optional<duration> parse_duration(std::string_view text) {
   double total = 0;
   while (!text.empty()) {
     double number = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    const auto read =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     if (read.ec != std::errc() || number < 0 || text.front() == '-') return std::nullopt;
     text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
     std::pair<std::string_view, double> found{};

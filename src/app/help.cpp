@@ -18,7 +18,8 @@ std::string program_help() {
          "  pki      show or renew the server's certificates\n"
          "  version  print the version\n"
          "\n"
-         "`gotunnel COMMAND --help` lists the options of a command. Options are written -x V, -x=V, --x V or --x=V.\n"
+         "`gotunnel COMMAND --help` lists the options of a command. Options are written -x V, -x=V, --x V or "
+         "--x=V.\n"
          "\n"
          "On the server:   gotunnel server -secret-file secret\n"
          "On the client:   gotunnel client -server 203.0.113.5:7000 -secret-file secret -ca ca.crt \\\n"
@@ -29,34 +30,45 @@ std::string program_help() {
 std::string server_help() {
   return "usage: gotunnel server -secret-file FILE [OPTIONS]\n"
          "\n"
-         "Accepts clients and opens the public ports that they ask for. The first start makes a CA and a server certificate\n"
+         "Accepts clients and opens the public ports that they ask for. The first start makes a CA and a "
+         "server certificate\n"
          "in -certs; give clients the ca.crt, or the pin that is printed.\n"
          "\n" +
          server_options().describe() +
          "\nexamples:\n"
          "  openssl rand -hex 24 > secret && chmod 600 secret && gotunnel server -secret-file secret\n"
          "  GOTUNNEL_SECRET=... gotunnel server -listen 0.0.0.0:7000 -allow-ports 8000-8999,443\n"
-         "  gotunnel server -secret-file secret -bind 127.0.0.1     # public ports for a reverse proxy on this machine only\n";
+         "  gotunnel server -secret-file secret -bind 127.0.0.1     # public ports for a reverse proxy on "
+         "this machine only\n";
 }
 
 std::string client_help() {
   return "usage: gotunnel client -server HOST:PORT -secret-file FILE [OPTIONS]\n"
          "\n"
-         "Publishes a local service on a port of the server, for ever: a lost session is dialled again with backoff.\n"
+         "Publishes a local service on a port of the server, for ever: a lost session is dialled again with "
+         "backoff.\n"
          "\n" +
          client_options().describe() +
          "\nexamples:\n"
-         "  gotunnel client -server 203.0.113.5:7000 -secret-file secret -ca ca.crt -remote-port 8080 -local-target 127.0.0.1:3000\n"
-         "  gotunnel client -server tunnel.example.org:7000 -secret-file secret -pin sha256:... -remote-port 2222 -local-target 127.0.0.1:22\n"
-         "  gotunnel client -server 203.0.113.5:7000 -secret-file secret -remote-port 0 -local-target unix:/run/app.sock\n";
+         "  gotunnel client -server 203.0.113.5:7000 -secret-file secret -ca ca.crt -remote-port 8080 "
+         "-local-target 127.0.0.1:3000\n"
+         "  gotunnel client -server tunnel.example.org:7000 -secret-file secret -pin sha256:... -remote-port "
+         "2222 -local-target 127.0.0.1:22\n"
+         "  gotunnel client -server 203.0.113.5:7000 -secret-file secret -remote-port 0 -local-target "
+         "unix:/run/app.sock\n";
 }
 
 std::string pki_help() {
   return "usage: gotunnel pki show|renew [OPTIONS]\n"
          "\n"
-         "show prints subject, names, expiry and pin of the CA and of the server certificate; renew makes a new server\n"
+         "show prints subject, names, expiry and pin of the CA and of the server certificate; renew makes a "
+         "new server\n"
          "certificate from the CA. A running server picks it up without dropping anyone.\n"
-         "\n";
+         "\n" +
+         pki_options().describe() +
+         "\nexamples:\n"
+         "  gotunnel pki show\n"
+         "  gotunnel pki renew -certs /var/lib/gotunnel/certs\n";
 }
 
 void start_log(const log_config& config, const std::vector<std::string>& warnings) {

@@ -2,22 +2,14 @@
 
 #include "gotunnel/app/usage_error.hpp"
 
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/parsers.hpp>
-#include <boost/program_options/value_semantic.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace gotunnel::app {
 namespace {
-
-namespace po = boost::program_options;
-
-constexpr int go_style = po::command_line_style::allow_long | po::command_line_style::allow_long_disguise |
-                         po::command_line_style::long_allow_adjacent | po::command_line_style::long_allow_next;
 
 /// Levenshtein distance.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -33,12 +25,27 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-std::string without_dashes(std::string name) {
-  name.erase(0, std::min(name.find_first_not_of('-'), name.size()));
-  return name.substr(0, name.find('='));
+/// `-name`, `--name`, and the value where one follows an equals sign.
+struct spelled_option {
+  std::string name;
+  std::optional<std::string> value;
+};
+
+/// Nothing when the word is no option: no dash, nothing behind it, or more than two.
+std::optional<spelled_option> read_word(std::string_view word) {
+  const std::size_t dashes = word.starts_with("--") ? 2 : word.starts_with('-') ? 1 : 0;
+  if (dashes == 0) return std::nullopt;
+  word.remove_prefix(dashes);
+  if (word.empty() || word.front() == '-' || word.front() == '=') return std::nullopt;
+  const std::size_t equals = word.find('=');
+  spelled_option read{std::string(word.substr(0, equals)), std::nullopt};
+  if (equals != std::string_view::npos) read.value = word.substr(equals + 1);
+  return read;
 }
 
-bool is_false(std::string_view text) { return text == "false" || text == "off" || text == "0" || text == "no"; }
+bool is_false(std::string_view text) {
+  return text == "false" || text == "off" || text == "0" || text == "no";
+}
 bool is_true(std::string_view text) { return text == "true" || text == "on" || text == "1" || text == "yes"; }
 
 } // namespace
@@ -59,52 +66,61 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 bool parsed_options::on(const std::string& name) const { return is_true(values_.at(name)); }
 
 parsed_options option_set::parse(const std::vector<std::string>& arguments) const {
-  po::options_description known;
-  std::vector<std::string> names;
-  known.add_options()("help", "")("h", "");
-  for (const option& each : options_) {
-    auto* const value = po::value<std::string>();
-    if (each.argument.empty()) value->implicit_value("true");
-    known.add_options()(each.name.c_str(), value, "");
-    names.push_back(each.name);
-  }
-
   parsed_options result;
-  for (const option& each : options_) result.values_[each.name] = each.argument.empty() && each.fallback.empty() ? "false" : each.fallback;
-  try {
-    const auto parsed = po::command_line_parser(arguments).options(known).style(go_style).run();
-    for (const auto& each : parsed.options) {
-      if (each.string_key.empty() || each.position_key >= 0)
-        throw usage_error(fmt::format("unexpected argument \"{}\": `gotunnel {}` takes options only; see `gotunnel {} --help`",
-                                      each.value.empty() ? "" : each.value.front(), command_, command_));
-      if (each.string_key == "help" || each.string_key == "h") {
-        result.help_ = true;
-        continue;
-      }
-      const std::string value = each.value.empty() ? "true" : each.value.front();
-      const auto which = std::find_if(options_.begin(), options_.end(), [&](const option& o) { return o.name == each.string_key; });
-      if (which->argument.empty() && !is_true(value) && !is_false(value))
-        throw usage_error(fmt::format("-{} \"{}\": this is a switch; give -{} or -{}=false", which->name, value, which->name, which->name));
-      result.values_[which->name] = value;
-      result.given_[which->name] = true;
+  for (const option& each : options_)
+    result.values_[each.name] = each.is_switch() && each.fallback.empty() ? "false" : each.fallback;
+
+  const option* last = nullptr;
+  for (auto word = arguments.begin(); word != arguments.end(); ++word) {
+    const auto spelled = read_word(*word);
+    if (!spelled) refuse_argument(*word, last);
+    if (spelled->name == "help" || spelled->name == "h") {
+      result.help_ = true;
+      continue;
     }
-  } catch (const po::unknown_option& e) {
-    const std::string name = without_dashes(e.get_option_name());
-    const auto near = nearest(name, names);
-    throw usage_error(fmt::format("unknown option -{}{}; see `gotunnel {} --help`", name,
-                                  near ? fmt::format(": did you mean -{}?", *near) : "", command_));
-  } catch (const po::invalid_syntax& e) {
-    // Also `-x=` with nothing behind it, which the library calls a syntax error.
-    const std::string name = without_dashes(e.get_option_name().empty() ? e.tokens() : e.get_option_name());
-    throw usage_error(fmt::format("-{} needs a value; see `gotunnel {} --help`", name, command_));
+    last = &find(spelled->name);
+    std::string value = spelled->value.value_or("true");
+    if (!spelled->value && !last->is_switch()) {
+      if (++word == arguments.end())
+        throw usage_error(fmt::format("-{} needs a value, -{} {}; see `gotunnel {} --help`", last->name,
+                                      last->name, last->argument, command_));
+      value = *word;
+    }
+    if (last->is_switch() && !is_true(value) && !is_false(value))
+      throw usage_error(fmt::format("-{} \"{}\": this is a switch; give -{} or -{}=false", last->name, value,
+                                    last->name, last->name));
+    result.values_[last->name] = std::move(value);
+    result.given_[last->name] = true;
   }
   return result;
+}
+
+const option& option_set::find(const std::string& name) const {
+  const auto found =
+      std::find_if(options_.begin(), options_.end(), [&](const option& each) { return each.name == name; });
+  if (found != options_.end()) return *found;
+  std::vector<std::string> names;
+  for (const option& each : options_) names.push_back(each.name);
+  const auto near = nearest(name, names);
+  throw usage_error(fmt::format("unknown option -{}{}", name,
+                                near ? fmt::format("; did you mean -{}?", *near)
+                                     : fmt::format("; see `gotunnel {} --help`", command_)));
+}
+
+/// A secret with a space and without quotes arrives as two words: the second one is not for the screen.
+void option_set::refuse_argument(const std::string& word, const option* after) const {
+  if (after != nullptr && after->name == "secret")
+    throw usage_error(
+        "unexpected argument after -secret; put a secret that holds spaces in quotes, or use -secret-file");
+  throw usage_error(
+      fmt::format("unexpected argument \"{}\"; `gotunnel {}` takes options only: see `gotunnel {} --help`",
+                  word, command_, command_));
 }
 
 std::string option_set::describe() const {
   std::size_t width = 0;
   const auto left = [](const option& each) {
-    return each.argument.empty() ? "-" + each.name : fmt::format("-{} {}", each.name, each.argument);
+    return each.is_switch() ? "-" + each.name : fmt::format("-{} {}", each.name, each.argument);
   };
   for (const option& each : options_) width = std::max(width, left(each).size());
   std::string text;

@@ -12,15 +12,11 @@
 namespace gotunnel::app {
 namespace {
 
-const option_set& options() {
-  static const option_set set("pki", {{"certs", "DIR", "certs", "directory of the certificates"}});
-  return set;
-}
-
 std::string describe(std::string_view title, const crypto::certificate_facts& facts, wall_time now) {
   const auto days = std::chrono::floor<std::chrono::days>(facts.not_after - now).count();
   std::string text = fmt::format("{}\n  subject  {}\n", title, facts.subject);
-  if (!facts.dns_names.empty()) text += fmt::format("  SAN      DNS:{}\n", fmt::join(facts.dns_names, ", DNS:"));
+  if (!facts.dns_names.empty())
+    text += fmt::format("  SAN      DNS:{}\n", fmt::join(facts.dns_names, ", DNS:"));
   text += fmt::format("  expires  {} ({})\n  pin      {}\n", gotunnel::describe(facts.not_after),
                       days >= 0 ? fmt::format("in {} days", days) : "EXPIRED", facts.pin);
   return text;
@@ -30,7 +26,8 @@ void show(const link::cert_store& certificates, wall_time now) {
   const std::string text = describe("CA (ca.crt)", certificates.authority_facts(), now) +
                            describe("server (server.crt)", certificates.server_facts(), now);
   std::fputs(text.c_str(), stdout);
-  for (const std::string& each : certificates.warnings()) std::fprintf(stderr, "gotunnel: %s\n", each.c_str());
+  for (const std::string& each : certificates.warnings())
+    std::fprintf(stderr, "gotunnel: %s\n", each.c_str());
 }
 
 } // namespace
@@ -38,26 +35,28 @@ void show(const link::cert_store& certificates, wall_time now) {
 int pki_command(const arguments& given) {
   const std::vector<std::string> verbs{"show", "renew"};
   if (given.empty() || given.front() == "-h" || given.front() == "-help" || given.front() == "--help") {
-    std::fputs((pki_help() + options().describe()).c_str(), given.empty() ? stderr : stdout);
+    std::fputs(pki_help().c_str(), given.empty() ? stderr : stdout);
     return given.empty() ? 2 : 0;
   }
   const std::string& verb = given.front();
   if (std::find(verbs.begin(), verbs.end(), verb) == verbs.end()) {
     const auto near = nearest(verb, verbs);
-    throw usage_error(fmt::format("unknown command \"pki {}\"{}; there are `gotunnel pki show` and `gotunnel pki renew`", verb,
-                                  near ? fmt::format(": did you mean `pki {}`?", *near) : ""));
+    throw usage_error(fmt::format("unknown command \"pki {}\"; {}", verb,
+                                  near ? fmt::format("did you mean `gotunnel pki {}`?", *near)
+                                       : "there are `gotunnel pki show` and `gotunnel pki renew`"));
   }
-  const auto parsed = options().parse({given.begin() + 1, given.end()});
+  const auto parsed = pki_options().parse({given.begin() + 1, given.end()});
   if (parsed.help_wanted()) {
-    std::fputs((pki_help() + options().describe()).c_str(), stdout);
+    std::fputs(pki_help().c_str(), stdout);
     return 0;
   }
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const std::filesystem::path directory = parsed.text("certs");
   // Looking must not make anything: a CA is made by the first start of a server.
   if (!std::filesystem::exists(directory / "ca.crt"))
-    throw usage_error(fmt::format("-certs \"{}\": no ca.crt there; name the server's directory, or start `gotunnel server` to make one",
-                                  directory.string()));
+    throw usage_error(fmt::format(
+        "-certs \"{}\": no ca.crt there; name the server's directory, or start `gotunnel server` to make one",
+        directory.string()));
   auto certificates = link::cert_store::open(directory, now);
   if (verb == "renew") certificates.renew(now);
   show(certificates, now);

@@ -26,7 +26,8 @@ crypto::tls_context make_context(const link::cert_store& certificates, bool seed
   options.authority = certificates.authority();
   options.seed_peers = seed_peers;
   auto context = crypto::tls_context::server(options);
-  if (!context) throw usage_error(fmt::format("the certificates cannot be used: {}", context.error().message()));
+  if (!context)
+    throw usage_error(fmt::format("the certificates cannot be used: {}", context.error().message()));
   return *context;
 }
 
@@ -34,7 +35,29 @@ void warn_of(const link::cert_store& certificates) {
   for (const std::string& each : certificates.warnings()) log::warn("app", "{}", each);
 }
 
-/// Renews the leaf when it is due and reads the files again when somebody else changed them; nobody is dropped.
+std::string address_trouble(const error_code& why) {
+  namespace cause = boost::system::errc;
+  if (why == cause::address_in_use) return "the address is in use; stop what uses it, or choose another port";
+  if (why == cause::address_not_available)
+    return "this machine has no such address; give one of its own, or none for all";
+  if (why == cause::permission_denied)
+    return "permission denied; choose a port above 1023, or run with CAP_NET_BIND_SERVICE";
+  if (why.category() == asio::error::get_netdb_category() ||
+      why.category() == asio::error::get_addrinfo_category())
+    return "the host name is unknown; give an address of this machine, or none for all";
+  return fmt::format("{}; choose another address", why.message());
+}
+
+net::tcp_listener open_door(const net::executor& where, const wire::host_port& address,
+                            std::string_view option, const std::string& text) {
+  auto opened = net::tcp_listener::open(where, address);
+  if (!opened)
+    throw usage_error(fmt::format("-{} \"{}\": {}", option, text, address_trouble(opened.error())));
+  return std::move(*opened);
+}
+
+/// Renews the leaf when it is due and reads the files again when somebody else changed them; nobody is
+/// dropped.
 asio::awaitable<void> watch_certificates(link::cert_store& certificates, const server_config& config,
                                          reverse::server& server) {
   std::string last_trouble;
@@ -48,7 +71,8 @@ asio::awaitable<void> watch_certificates(link::cert_store& certificates, const s
       }
       if (!changed) continue;
       server.renew(make_context(certificates, config.seed_peers));
-      log::info("app", "the server certificate is now valid until {}", describe(certificates.server_facts().not_after));
+      log::info("app", "the server certificate is now valid until {}",
+                describe(certificates.server_facts().not_after));
       warn_of(certificates);
       last_trouble.clear();
     } catch (const std::runtime_error& e) {
@@ -58,9 +82,8 @@ asio::awaitable<void> watch_certificates(link::cert_store& certificates, const s
   }
 }
 
-asio::awaitable<void> serve_until_stopped(net::worker_pool& pool, reverse::server& server, net::task_group& tasks,
-                                          duration grace) {
-  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker_pool& pool,
+                                          reverse::server& server, net::task_group& tasks, duration grace) {
   const int number = co_await stop_signal(signals);
   log::info("app", "{}: closing the doors; running connections may finish within {} s", ::strsignal(number),
             std::chrono::duration_cast<std::chrono::seconds>(grace).count());
@@ -84,32 +107,37 @@ int server_command(const arguments& given) {
   const server_config config = read_server_config(options);
   start_log(config.logging, config.warnings);
 
+  // Addresses before certificates: a start that fails on one of them has written nothing.
+  net::worker_pool pool(config.workers);
+  // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
+  // once.
+  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+  auto door = open_door(pool.front().where(), config.listen, "listen", options.text("listen"));
+  if (!config.bind_host.empty())
+    open_door(pool.front().where(), {config.bind_host, 0}, "bind", options.text("bind")).close();
+
   auto certificates = link::cert_store::open(config.certs, now());
-  if (certificates.created()) log::info("app", "made a new CA and server certificate in {}", config.certs.string());
+  if (certificates.created())
+    log::info("app", "made a new CA and server certificate in {}", config.certs.string());
   warn_of(certificates);
 
-  net::worker_pool pool(config.workers);
   reverse::server server(pool, {config.listen,
                                 {config.bind_host, config.allow_ports},
                                 link::make_gate_keys(config.secret, config.seed_peers),
                                 make_context(certificates, config.seed_peers)});
-  try {
-    server.start();
-  } catch (const boost::system::system_error& e) {
-    throw usage_error(fmt::format("-listen \"{}\": {}; stop what uses the address, or choose another", options.text("listen"),
-                                  e.code().message()));
-  }
+  server.start(std::move(door));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  const std::string text = banner({net::to_string(address), config.listen.host, address.port(), certificates.authority(),
-                                   certificates.authority_facts().pin, config.secret, terminal});
+  const std::string text =
+      banner({net::to_string(address), config.listen.host, address.port(), certificates.authority(),
+              certificates.authority_facts().pin, config.secret, terminal});
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
   tasks.spawn("certificates", watch_certificates(certificates, config, server));
-  stopping.spawn("signals", serve_until_stopped(pool, server, tasks, config.grace));
+  stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, config.grace));
   pool.run();
   log::info("app", "stopped");
   return 0;

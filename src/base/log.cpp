@@ -11,6 +11,7 @@
 #include <boost/smart_ptr/make_shared.hpp>
 #include <boost/smart_ptr/shared_ptr.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -43,15 +44,45 @@ std::string timestamp() {
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, micros);
 }
 
-/// A hostile peer must not be able to forge a line or to move the reader's cursor.
+/// How many bytes at the front are one character of UTF-8 (RFC 3629); 0 when they are none.
+std::size_t character_size(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  // Neither longer than needed, nor half of a surrogate pair, nor beyond the last code point.
+  const unsigned second = byte(1);
+  const bool none = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+                    (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
+  return none ? 0 : size;
+}
+
+/// A hostile peer must not be able to forge a line or to move the reader's cursor, not even with a control
+/// character that takes two bytes (U+0080 to U+009F); and no line may be anything but UTF-8.
 void append_printable(std::string& line, std::string_view text) {
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code < 0x20 || code == 0x7f)
-      line += fmt::format("\\x{:02x}", code);
-    else
-      line.push_back(c);
+  while (!text.empty()) {
+    const std::size_t size = character_size(text);
+    const auto code = static_cast<unsigned char>(text.front());
+    const bool control = code < 0x20 || code == 0x7f ||
+                         (code == 0xc2 && size == 2 && static_cast<unsigned char>(text[1]) < 0xa0);
+    const std::size_t taken = std::max<std::size_t>(size, 1);
+    for (const char c : text.substr(0, taken)) {
+      if (size == 0 || control)
+        line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      else
+        line.push_back(c);
+    }
+    text.remove_prefix(taken);
   }
+}
+
+std::string printable(std::string_view text) {
+  std::string line;
+  append_printable(line, text);
+  return line;
 }
 
 std::string as_text(level at, std::string_view channel, std::string_view sentence,
@@ -71,8 +102,8 @@ std::string as_text(level at, std::string_view channel, std::string_view sentenc
 std::string as_json(level at, std::string_view channel, std::string_view sentence,
                     std::initializer_list<field> fields) {
   boost::json::object line{
-      {"time", timestamp()}, {"level", name_of(at)}, {"channel", channel}, {"message", sentence}};
-  for (const field& f : fields) line[f.name] = f.value;
+      {"time", timestamp()}, {"level", name_of(at)}, {"channel", channel}, {"message", printable(sentence)}};
+  for (const field& f : fields) line[f.name] = printable(f.value);
   return boost::json::serialize(line);
 }
 

@@ -17,6 +17,8 @@ constexpr std::uint64_t service = 1;
 constexpr duration answer_limit = 10s;
 constexpr duration header_limit = 10s;
 constexpr duration local_dial_limit = 10s;
+// How long the local service may take to read what had arrived for it whole when the session ended.
+constexpr duration drain_limit = 10s;
 // An original server sends a NOP every 10 s and nothing sooner.
 constexpr duration seed_silence = 14s;
 
@@ -33,7 +35,7 @@ wire::smux_config mux_config(const link::reached& server) {
 client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
                                local_target target, ready_handler ready)
     : where_(std::move(where)), native_(server.native), remote_port_(remote_port), target_(std::move(target)),
-      ready_(std::move(ready)), tasks_(where_, "reverse"), changed_(where_) {
+      ready_(std::move(ready)), tasks_(where_, "reverse"), visitor_tasks_(where_, "reverse"), changed_(where_) {
   const auto config = mux_config(server);
   mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config);
 }
@@ -50,8 +52,29 @@ asio::awaitable<session_outcome> client_session::run() {
   if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   tasks_.cancel();
   co_await tasks_.join();
-  if (cancelled) std::rethrow_exception(cancelled);
+  if (cancelled) {
+    visitor_tasks_.cancel();
+    co_await visitor_tasks_.join();
+    std::rethrow_exception(cancelled);
+  }
   co_return outcome_;
+}
+
+asio::awaitable<void> client_session::drain() {
+  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + drain_limit);
+  co_await wait_for_visitors();
+  visitor_tasks_.cancel();
+  co_await visitor_tasks_.join();
+}
+
+/// Until all have left, or give_up_ has come.
+asio::awaitable<void> client_session::wait_for_visitors() {
+  for (;;) {
+    const auto left = give_up_ - std::chrono::steady_clock::now();
+    if (visitors_ == 0 || left <= duration::zero()) co_return;
+    net::deadline late(where_, left, [this] { changed_.notify(); });
+    co_await changed_.wait();
+  }
 }
 
 asio::awaitable<void> client_session::control() {
@@ -144,7 +167,7 @@ asio::awaitable<void> client_session::accept_visitors() {
     if (stopping_)
       (*next)->reset(wire::smux_reset_reason::aborted);
     else
-      tasks_.spawn("visitor", serve_visitor(std::move(*next)));
+      visitor_tasks_.spawn("visitor", serve_visitor(std::move(*next)));
   }
 }
 
@@ -204,18 +227,20 @@ net::task<net::any_socket> client_session::dial_target() {
 void client_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
-  tasks_.spawn("wind down", wind_down(grace));
+  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + grace);
+  changed_.notify();
+  tasks_.spawn("wind down", wind_down());
 }
 
-asio::awaitable<void> client_session::wind_down(duration grace) {
+asio::awaitable<void> client_session::wind_down() {
   // Not only the wait for visitors ends then: a server that reads nothing must not hold the farewell up.
-  net::deadline late(where_, grace, [this] { mux_->close(errc::closed); });
+  net::deadline late(where_, give_up_ - std::chrono::steady_clock::now(), [this] { mux_->close(errc::closed); });
   if (native_ && control_ && outcome_.was_ready) {
     const std::string farewell =
         wire::encode(wire::unbind_request{service}) + wire::encode(wire::bye_message{"the client is stopping"});
     [[maybe_unused]] const auto said = co_await say(farewell);
   }
-  while (visitors_ > 0) co_await changed_.wait();
+  co_await wait_for_visitors();
   mux_->close(errc::closed);
 }
 

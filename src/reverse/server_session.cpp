@@ -18,6 +18,8 @@ constexpr std::size_t binds_limit = 64;
 constexpr std::size_t unsaid_limit = 64;
 // Messages that are no JSON before the session is ended: a peer that keeps sending them is broken.
 constexpr int garbage_limit = 8;
+// How long visitors may take to read what had arrived for them whole when the session ended.
+constexpr duration drain_limit = 10s;
 // An original client sends a NOP every 10 s and nothing sooner; 15 s is what we promise.
 constexpr duration seed_silence = 14s;
 
@@ -54,7 +56,8 @@ private:
 
 server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer)
     : where_(std::move(where)), front_(std::move(front)), book_(book), client_(peer.carrier->peer()),
-      native_(peer.native), hello_(peer.hello), tasks_(where_, "reverse"), changed_(where_) {
+      native_(peer.native), hello_(peer.hello), tasks_(where_, "reverse"), visitor_tasks_(where_, "reverse"),
+      changed_(where_) {
   const auto config = mux_config(peer);
   mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config);
 }
@@ -72,6 +75,26 @@ asio::awaitable<void> server_session::run() {
   // A bind that waited for the port's former holder may have got the port meanwhile, for nobody.
   co_await net::ask(front_, [this] { book_.release_all(*this); });
   while (!pings_.empty()) pong(pings_.begin()->first, false);
+  co_await drain();
+}
+
+/// Streams that ended well have their last bytes here; the others have failed, and their visitors left with them.
+asio::awaitable<void> server_session::drain() {
+  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + drain_limit);
+  co_await wait_for_visitors();
+  visitor_tasks_.cancel();
+  co_await visitor_tasks_.join();
+}
+
+/// Until all have left, or give_up_ has come; stop() may bring it forward meanwhile.
+asio::awaitable<void> server_session::wait_for_visitors() {
+  for (;;) {
+    const bool talking = saying_ && !unsaid_.empty() && !mux_->ended();
+    const auto left = give_up_ - std::chrono::steady_clock::now();
+    if ((visitors_ == 0 && !talking) || left <= duration::zero()) co_return;
+    net::deadline late(where_, left, [this] { changed_.notify(); });
+    co_await changed_.wait();
+  }
 }
 
 asio::awaitable<void> server_session::serve() {
@@ -97,6 +120,7 @@ asio::awaitable<void> server_session::refuse_streams() {
 }
 
 asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
+  saying_ = true;
   tasks_.spawn("control answers", say_queued(control));
   wire::control_reader reader;
   int garbage = 0;
@@ -222,7 +246,11 @@ asio::awaitable<void> server_session::say_queued(mux::mux_stream& control) {
   }
 }
 
-void server_session::welcome(visitor who) { tasks_.spawn("visitor", serve_visitor(std::move(who))); }
+void server_session::welcome(visitor who) {
+  // Between the end of a session and that of its ports; dropping the socket closes it.
+  if (mux_->ended()) return;
+  visitor_tasks_.spawn("visitor", serve_visitor(std::move(who)));
+}
 
 asio::awaitable<void> server_session::serve_visitor(visitor who) {
   const counted here(visitors_, changed_);
@@ -269,13 +297,15 @@ void server_session::superseded() { mux_->abort(errc::superseded); }
 void server_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
-  if (native_) say(wire::bye_message{"the server is shutting down"});
-  tasks_.spawn("wind down", wind_down(grace));
+  // A client that has not opened its control stream yet has nothing to hear it on.
+  if (saying_) say(wire::bye_message{"the server is shutting down"});
+  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + grace);
+  changed_.notify();
+  tasks_.spawn("wind down", wind_down());
 }
 
-asio::awaitable<void> server_session::wind_down(duration grace) {
-  net::deadline late(where_, grace, [this] { changed_.notify(); });
-  while ((visitors_ > 0 || !unsaid_.empty()) && !late.expired()) co_await changed_.wait();
+asio::awaitable<void> server_session::wind_down() {
+  co_await wait_for_visitors();
   mux_->close(errc::shutting_down);
 }
 

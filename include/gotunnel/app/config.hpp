@@ -1,7 +1,7 @@
 // What the user asked for, checked: immutable values that the commands run with.
 //
-// Reading them throws usage_error with one sentence for the first thing that is wrong; nothing has been started then.
-// Secrets come from -secret, -secret-file or GOTUNNEL_SECRET, in this order.
+// Reading them throws usage_error with one sentence for the first thing that is wrong; nothing has been
+// started then. Secrets come from -secret, -secret-file or GOTUNNEL_SECRET, in this order.
 #pragma once
 
 #include "gotunnel/app/option_set.hpp"
@@ -39,7 +39,7 @@ struct server_config {
 struct client_config {
   wire::host_port server;
   secret_text secret;
-  std::string ca_pem;              ///< contents of the CA file; empty with a pin
+  std::string ca_pem; ///< contents of the CA file; empty with a pin
   std::filesystem::path ca_file;
   std::string pin;
   std::uint16_t remote_port = 8080;
@@ -55,6 +55,7 @@ struct client_config {
 
 [[nodiscard]] const option_set& server_options();
 [[nodiscard]] const option_set& client_options();
+[[nodiscard]] const option_set& pki_options();
 
 [[nodiscard]] server_config read_server_config(const parsed_options& given);
 [[nodiscard]] client_config read_client_config(const parsed_options& given);

@@ -11,6 +11,8 @@
 #include "gotunnel/reverse/client_session.hpp"
 #include "gotunnel/wire/backoff.hpp"
 
+#include <vector>
+
 namespace gotunnel::reverse {
 
 struct client_options {
@@ -35,6 +37,7 @@ public:
 
 private:
   asio::awaitable<void> keep_connected();
+  asio::awaitable<void> drain(std::unique_ptr<client_session> session);
   /// One attempt: the sentence that says how it ended.
   [[nodiscard]] asio::awaitable<std::string> attempt();
   [[nodiscard]] std::string explain(const error_code& why) const;
@@ -46,7 +49,9 @@ private:
   std::string server_;
   link::dialer dialer_;
   wire::backoff backoff_;
-  net::task_group tasks_;
+  net::task_group attempts_;             ///< keep_connected()
+  net::task_group tasks_;                ///< sessions that drain
+  std::vector<client_session*> leaving_; ///< the same, for stop()
   std::unique_ptr<client_session> session_;
   std::uint16_t port_to_ask_;
   std::string last_sentence_;

@@ -39,6 +39,9 @@ public:
                  ready_handler ready);
 
   [[nodiscard]] asio::awaitable<session_outcome> run();
+  /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at most a few seconds.
+  /// The next session need not wait for it.
+  [[nodiscard]] asio::awaitable<void> drain();
   /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run().
   void stop(duration grace);
 
@@ -51,7 +54,8 @@ private:
   [[nodiscard]] std::optional<wire::control_message> handle(const wire::control_message& message);
   asio::awaitable<void> accept_visitors();
   asio::awaitable<void> serve_visitor(mux::mux_stream_ptr inside);
-  asio::awaitable<void> wind_down(duration grace);
+  asio::awaitable<void> wind_down();
+  asio::awaitable<void> wait_for_visitors();
   [[nodiscard]] net::task<> read_header(mux::mux_stream& inside);
   [[nodiscard]] net::task<net::any_socket> dial_target();
   void opened(const wire::bound_answer& answer);
@@ -62,11 +66,13 @@ private:
   local_target target_;
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;
-  net::task_group tasks_;
-  net::signal changed_; ///< visitors_ or saying_ changed
+  net::task_group tasks_; ///< control
+  net::task_group visitor_tasks_;
+  net::signal changed_; ///< visitors_, give_up_ or saying_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
   std::size_t visitors_ = 0;
+  time_point give_up_ = time_point::max(); ///< when visitors have had their time
   rate_limit dial_reports_{5s};
   bool saying_ = false; ///< a line is being written to the control stream
   bool stopping_ = false;

@@ -1,6 +1,7 @@
 // The server: opens the tunnel door, admits strangers, runs one session per client, stops in three phases.
 //
 //   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
+//   server s(pool, options); s.start(door);           // a listener of the front worker that somebody opened before
 //   s.renew(context);                                 // later handshakes use it; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
 //
@@ -34,6 +35,7 @@ public:
   ~server();
 
   void start();
+  void start(net::tcp_listener door);
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
   void renew(const crypto::tls_context& context);
   [[nodiscard]] asio::awaitable<void> stop(duration grace);

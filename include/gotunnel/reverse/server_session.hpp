@@ -2,7 +2,8 @@
 //
 // Native clients speak wire/control on their first stream; seed clients send one request (wire/seed_greeting) and bind one
 // port. For a visitor the session opens a stream, writes who the visitor is (native), and splices. The session ends when its
-// carrier does, when a newer session of the same client takes over, or by stop(). On one worker, which runs it.
+// carrier does, when a newer session of the same client takes over, or by stop(); visitors whose bytes had all come by then may
+// still read them, for a few seconds. On one worker, which runs it.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
@@ -39,7 +40,9 @@ private:
   asio::awaitable<void> refuse_streams();
   asio::awaitable<void> serve_visitor(visitor who);
   asio::awaitable<void> give_up_ping(std::uint64_t id, duration limit);
-  asio::awaitable<void> wind_down(duration grace);
+  asio::awaitable<void> wind_down();
+  asio::awaitable<void> drain();
+  asio::awaitable<void> wait_for_visitors();
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(std::uint64_t service, std::uint16_t port);
   [[nodiscard]] asio::awaitable<wire::control_message> try_bind(std::uint64_t service, std::uint16_t port);
@@ -57,14 +60,17 @@ private:
   bool native_;
   wire::client_hello hello_;
   std::shared_ptr<mux::session> mux_;
-  net::task_group tasks_;                    ///< control and visitors
+  net::task_group tasks_;                    ///< control
+  net::task_group visitor_tasks_;
   net::signal changed_;                      ///< visitors_, unsaid_ or saying_ changed
   std::deque<wire::control_message> unsaid_; ///< at most unsaid_limit; the control stream is not read while it is full
   std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
   std::size_t visitors_ = 0;
+  time_point give_up_ = time_point::max(); ///< when visitors have had their time
   rate_limit reports_{1s};
+  bool saying_ = false; ///< the control stream is there to send unsaid_ on
   bool stopping_ = false;
 };
 

@@ -1,0 +1,143 @@
+// Feeds arbitrary bytes to a smux machine while its streams are used in arbitrary ways, and checks what it
+// promises.
+//
+// Input: one byte of configuration, then steps. A step is one byte: below 128 it is a number of bytes to feed
+// (0 to 127, taken from the input); else it is a call on one of the streams that are alive.
+#include "gotunnel/wire/smux_core.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+using namespace gotunnel;
+using namespace gotunnel::wire;
+
+namespace {
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+class user {
+public:
+  user(bytes_view input)
+      : rest_(input), flags_(next()), core_({.role = flags_ & 1 ? smux_role::client : smux_role::server,
+                                             .version = static_cast<std::uint8_t>(flags_ & 2 ? 1 : 2),
+                                             .resets = (flags_ & 4) != 0,
+                                             .max_frame = flags_ & 8 ? 100u : 32768u,
+                                             .memory_budget = flags_ & 16 ? 64u : 100'000u,
+                                             .max_peer_streams = 8,
+                                             .strict_opens = (flags_ & 32) != 0},
+                                            now_) {}
+
+  void run() {
+    while (!rest_.empty() && !broken_) {
+      const unsigned step = next();
+      now_ += std::chrono::milliseconds(10);
+      if (step < 128)
+        hear(step);
+      else
+        call(step);
+      check();
+    }
+  }
+
+private:
+  unsigned next() {
+    if (rest_.empty()) return 0;
+    const auto byte = std::to_integer<unsigned>(rest_.front());
+    rest_ = rest_.subspan(1);
+    return byte;
+  }
+
+  void hear(std::size_t count) {
+    core_.feed(rest_.first(std::min(count, rest_.size())), now_);
+    rest_ = rest_.subspan(std::min(count, rest_.size()));
+    for (;;) {
+      const auto polled = core_.poll();
+      broken_ = !polled;
+      if (broken_ || !*polled) return;
+      const smux_event& event = **polled;
+      switch (event.what) {
+      case smux_event::kind::opened: require(unread_.try_emplace(event.id).second); break;
+      case smux_event::kind::data:
+        require(unread_.contains(event.id) && !event.bytes.empty());
+        unread_[event.id] += event.bytes.size();
+        break;
+      case smux_event::kind::finished: require(unread_.contains(event.id)); break;
+      case smux_event::kind::reset: require(unread_.erase(event.id) == 1 && !core_.alive(event.id)); break;
+      }
+      forget_the_dead();
+    }
+  }
+
+  void call(unsigned step) {
+    if (step % 8 == 0) return transmit(next());
+    if (step % 8 == 1) return void(unread_.try_emplace(core_.open().value()));
+    if (step % 8 == 2) return void(broken_ = !core_.tick(now_ += std::chrono::seconds(next() / 16)));
+    if (unread_.empty()) return;
+    auto at = unread_.begin();
+    std::advance(at, next() % unread_.size());
+    const stream_id id = at->first;
+    switch (step % 8) {
+    case 3:
+      core_.withdraw(id);
+      (void)core_.submit(id, as_bytes(text_)).has_value();
+      break;
+    case 4: core_.finish(id); break;
+    case 5: core_.reset(id); break;
+    case 6: core_.prioritize(id); break;
+    case 7: {
+      const std::size_t count = std::min<std::size_t>(at->second, next());
+      at->second -= count;
+      core_.consumed(id, count, now_);
+      break;
+    }
+    default: break;
+    }
+    forget_the_dead();
+  }
+
+  void transmit(unsigned size) {
+    std::string out(64 + size * 8, '\0');
+    const std::size_t filled = core_.transmit(std::as_writable_bytes(std::span{out}), now_);
+    require(filled <= out.size());
+    // Whole frames, each as a strict peer wants it.
+    for (bytes_view said = as_bytes(out).first(filled); !said.empty();) {
+      const auto header =
+          decode_header(said.first<smux_header::size>(), flags_ & 2 ? 1 : 2, (flags_ & 4) != 0);
+      require(header.has_value() && smux_header::size + header->length <= said.size());
+      said = said.subspan(smux_header::size + header->length);
+    }
+    while (core_.poll_sent()) {
+    }
+    forget_the_dead();
+  }
+
+  void forget_the_dead() {
+    std::erase_if(unread_, [&](const auto& each) { return !core_.alive(each.first); });
+  }
+
+  void check() {
+    if (broken_) return;
+    std::size_t total = 0;
+    for (const auto& [id, count] : unread_) total += count;
+    require(core_.buffered() == total && core_.stream_count() == unread_.size());
+  }
+
+  bytes_view rest_;
+  unsigned flags_;
+  time_point now_{std::chrono::hours(1)};
+  smux_core core_;
+  std::map<stream_id, std::size_t> unread_; ///< bytes received and not consumed, of each alive stream
+  std::string text_ = std::string(300, 'x');
+  bool broken_ = false;
+};
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  user(std::as_bytes(std::span{data, size})).run();
+  return 0;
+}

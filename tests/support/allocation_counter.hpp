@@ -1,0 +1,14 @@
+// How often the test program has asked for memory: the global operator new counts.
+//
+//   const auto before = allocations(); hot_path(); BOOST_TEST(allocations() == before);
+//
+// Any thread; the count is of the whole program.
+#pragma once
+
+#include <cstddef>
+
+namespace gotunnel::test {
+
+[[nodiscard]] std::size_t allocations() noexcept;
+
+} // namespace gotunnel::test
