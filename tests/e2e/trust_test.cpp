@@ -10,7 +10,7 @@ namespace {
 wall_time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
 crypto::credential authority(wall_time from, wall_time to) {
-  test::certificate_plan plan{"GoTunnel CA", from, to, {}, false};
+  testing::certificate_plan plan{"GoTunnel CA", from, to, {}, false};
   plan.extensions = {{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,keyCertSign"}};
   return testing::make_certificate(plan);
 }
