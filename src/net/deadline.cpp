@@ -23,8 +23,8 @@ deadline::deadline(const executor& where, duration limit, std::function<void()> 
     if (ec || !held->action) return;
     held->expired = true;
     // Out of the state first: the action may drop the deadline that it belongs to.
-    const auto action = std::exchange(held->action, nullptr);
-    action();
+    const auto due = std::exchange(held->action, nullptr);
+    due();
   });
 }
 

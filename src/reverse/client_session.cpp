@@ -1,5 +1,6 @@
 #include "gotunnel/reverse/client_session.hpp"
 
+#include "gotunnel/base/block_pool.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/deadline.hpp"
@@ -204,14 +205,15 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
 net::task<> client_session::read_header(mux::mux_stream& inside) {
   constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
   net::deadline late(where_, header_limit, [&] { inside.reset(wire::smux_reset_reason::aborted); });
-  std::array<std::byte, wire::proxy_header_limit> bytes{};
-  const auto head = co_await link::read_exactly(inside, bytes_span(bytes).first(fixed));
+  const block memory(block_size::small); // a frame of this size would be allocated for each visitor
+  const bytes_span bytes = memory.span().first(wire::proxy_header_limit);
+  const auto head = co_await link::read_exactly(inside, bytes.first(fixed));
   if (!head) co_return head.error();
-  const std::size_t rest = load_be16(bytes_view(bytes).subspan(fixed - 2, 2));
+  const std::size_t rest = load_be16(bytes.subspan(fixed - 2, 2));
   if (fixed + rest > bytes.size()) co_return errc::limit_exceeded;
-  const auto tail = co_await link::read_exactly(inside, bytes_span(bytes).subspan(fixed, rest));
+  const auto tail = co_await link::read_exactly(inside, bytes.subspan(fixed, rest));
   if (!tail) co_return tail.error();
-  const auto header = wire::read_proxy_header(bytes_view(bytes).first(fixed + rest));
+  const auto header = wire::read_proxy_header(bytes.first(fixed + rest));
   if (!header) co_return header.error();
   if (!*header) co_return errc::broken_frame;
   co_return result<>();

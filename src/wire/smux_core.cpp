@@ -102,11 +102,12 @@ bool smux_core::alive(stream_id id) const noexcept { return find(id) != nullptr;
 std::size_t smux_core::stream_count() const noexcept { return streams_.size(); }
 
 smux_stream* smux_core::find(stream_id id) const noexcept {
-  if (last_found_ != nullptr && last_found_->id == id) return last_found_;
+  smux_stream*& recent = recent_slot(id);
+  if (recent != nullptr && recent->id == id) return recent;
   const auto found = streams_.find(id);
   if (found == streams_.end()) return nullptr;
   // The table's nodes never move; constness here is of the core's view, not of the stream.
-  return last_found_ = const_cast<smux_stream*>(&found->second);
+  return recent = const_cast<smux_stream*>(&found->second);
 }
 
 smux_stream& smux_core::add_stream(stream_id id, bool from_peer) {
@@ -117,7 +118,7 @@ void smux_core::erase(smux_stream& stream) {
   buffered_ -= static_cast<std::size_t>(stream.in.buffered());
   growth_ -= stream.in.growth();
   if (stream.from_peer) --peer_streams_;
-  if (last_found_ == &stream) last_found_ = nullptr;
+  if (smux_stream*& recent = recent_slot(stream.id); recent == &stream) recent = nullptr;
   streams_.erase(stream_id{stream.id});
 }
 

@@ -1,7 +1,7 @@
 #include "gotunnel/crypto/pki.hpp"
 
 #include "support/certificates.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 
 #include <boost/test/unit_test.hpp>
 

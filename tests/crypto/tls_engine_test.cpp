@@ -2,7 +2,7 @@
 
 #include "support/certificates.hpp"
 #include "support/engine_pair.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -3,7 +3,7 @@
 #include "gotunnel/crypto/tls_engine.hpp"
 
 #include "support/certificates.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/raw_tls_peer.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -3,7 +3,7 @@
 
 #include "support/certificates.hpp"
 #include "support/engine_pair.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/raw_tls_peer.hpp"
 
 #include <boost/test/unit_test.hpp>

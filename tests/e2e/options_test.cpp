@@ -1,5 +1,8 @@
 #include "e2e/refusal.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 using namespace gotunnel::testing;
 
 namespace {
@@ -46,6 +49,49 @@ BOOST_AUTO_TEST_CASE(a_server_listens_where_it_is_told) {
       BOOST_TEST(server.stop() == 0);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_client_publishes_any_kind_of_local_target) {
+  const scratch_directory room;
+  server_process server(room);
+  const local_service echo(local_service::echo);
+  client_process by_name(room, server, "localhost:" + std::to_string(echo.port()));
+  BOOST_TEST(visit(by_name.public_port(), "hello") == "hello");
+
+  const std::string path = room.file("service.sock");
+  const int door = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  BOOST_REQUIRE(door >= 0);
+  const loopback_socket listener(door);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  BOOST_REQUIRE(::bind(door, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  BOOST_REQUIRE(::listen(door, 1) == 0);
+  client_process by_path(room, server, "unix:" + path);
+  const auto visitor = loopback_socket::connect(by_path.public_port());
+  visitor.write("hello");
+  const loopback_socket local(::accept4(door, nullptr, nullptr, SOCK_CLOEXEC));
+  local.limit(patience);
+  BOOST_TEST(local.read(5) == "hello");
+  local.write("world");
+  local.shutdown_write();
+  visitor.shutdown_write();
+  BOOST_TEST(read_to_end(visitor) == "world");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_writable_state_directory_a_client_works_and_says_so_once) {
+  const scratch_directory room;
+  spill(room.path() / "file", "");
+  server_process server(room);
+  const local_service echo(local_service::echo);
+  client_setup with;
+  with.more = {"-state-dir", "file/state"};
+  client_process client(room, server, echo.port(), with);
+  BOOST_TEST(visit(client.public_port(), "hello") == "hello");
+  const std::string log = client.log(), part = "this client has an id for this run only";
+  const std::size_t first = log.find(part);
+  BOOST_TEST(first != std::string::npos, log);
+  BOOST_TEST(log.find(part, first + 1) == std::string::npos, log);
 }
 
 BOOST_AUTO_TEST_CASE(help_comes_on_stdout_with_examples) {

@@ -1,4 +1,4 @@
-// The program on a terminal: stdout and stderr are the two ends of one pseudo-terminal.
+// The program on a terminal: its stdin, stdout and stderr are one pseudo-terminal.
 //
 //   terminal_process server({"server", ...}, {{"GOTUNNEL_SECRET", "x"}}, room);
 //   const std::string text = server.read_until("local-target");   // everything so far, line ends as \r\n

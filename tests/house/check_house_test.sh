@@ -87,6 +87,8 @@ breaks src/net/io.cpp 1 awaitable-operators <<<'using namespace asio::experiment
 breaks src/net/io.cpp 1 channel <<<'asio::experimental::channel<void(error_code)> box;'
 breaks src/net/io.cpp 1 socket-binding <<<'auto [ec, socket] = co_await accept();'
 breaks tests/net/io_test.cpp 1 sleep <<<'std::this_thread::sleep_for(1s);'
+keeps tests/net/io_test.cpp <<<'std::this_thread::sleep_for(2ms); // the pace of the visitors, not a wait'
+keeps tests/net/io_test.cpp <<<'inline asio::awaitable<void> pause(duration length) { return net::sleep_for(length); }'
 breaks src/net/CMakeLists.txt 1 glob <<<'file(GLOB sources *.cpp)'
 breaks src/net/io.cpp 1 unfinished <<<"// TO""DO: later"
 breaks tests/net/io_test.cpp 1 unfinished <<<"// FIX""ME"

@@ -4,6 +4,7 @@
 #include "gotunnel/link/dialer.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/tls_stream.hpp"
+#include "gotunnel/wire/seed_greeting.hpp"
 
 #include "support/gate.hpp"
 #include "support/memory_stream.hpp"
@@ -18,10 +19,12 @@ using namespace gotunnel::testing;
 namespace {
 
 struct bench {
-  bench(const net::executor& where, const link::gate_keys& keys, const tls_contexts& contexts = tls_contexts::common(),
-        duration limit = 20s)
+  bench(const net::executor& where, const link::gate_keys& keys,
+        const tls_contexts& contexts = tls_contexts::common(), duration limit = 20s)
       : pair(make_memory_pair(where)), client(*contexts.client, std::move(pair.a)), server(*contexts.server),
-        gate(keys, [this] { return punish(); }, limit), tasks(where, "test") {
+        gate(
+            keys, [this] { return punish(); }, limit),
+        tasks(where, "test") {
     tasks.spawn("admit", admit());
   }
 
@@ -136,7 +139,8 @@ BOOST_AUTO_TEST_CASE(another_version_is_told_so_and_garbage_is_not_answered) {
     wire::hello_bytes theirs{};
     const auto got = co_await link::read_exactly(other.client, theirs);
     BOOST_TEST(got.has_value());
-    BOOST_TEST((wire::read_server_hello(theirs, hello, other.context(right_keys())).error() == errc::refused));
+    BOOST_TEST(
+        (wire::read_server_hello(theirs, hello, other.context(right_keys())).error() == errc::refused));
     co_await other.tasks.join();
     BOOST_TEST((other.failure == errc::refused));
 
@@ -220,7 +224,7 @@ BOOST_AUTO_TEST_CASE(who_takes_too_long_is_dropped_at_any_stage) {
     BOOST_TEST(silent.gate.failure() == "no TLS handshake in time");
 
     for (const auto* contexts : {&tls_contexts::common(), &seed_client_contexts()}) {
-      bench late(where, right_keys(), *contexts, 150ms);
+      bench late(where, right_keys(), *contexts, 700ms);
       co_await late.shake();
       const auto sent = co_await late.client.write(as_bytes("half a gre"));
       BOOST_TEST(sent.has_value());

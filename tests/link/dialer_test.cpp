@@ -16,7 +16,8 @@ namespace {
 /// A server on the loopback that admits one client.
 struct bench {
   bench(const net::executor& where, const tls_contexts& contexts, link::gate_keys server_keys)
-      : door(*net::tcp_listener::open(where, {"127.0.0.1", 0})), keys(std::move(server_keys)), server(*contexts.server),
+      : door(*net::tcp_listener::open(where, {"127.0.0.1", 0})), keys(std::move(server_keys)),
+        server(*contexts.server),
         tasks(where, "test"), options{{"127.0.0.1", door.address().port()}, *contexts.client, right_keys()} {
     options.client.fill(std::byte{7});
     tasks.spawn("admit", admit());
@@ -52,7 +53,8 @@ BOOST_AUTO_TEST_SUITE(dialer_test)
 BOOST_AUTO_TEST_CASE(the_dialer_and_the_acceptor_agree) {
   for (const bool native : {true, false}) {
     run([native](log_capture&) -> asio::awaitable<void> {
-      bench on(co_await asio::this_coro::executor, native ? tls_contexts::common() : seed_server_contexts(), right_keys());
+      bench on(co_await asio::this_coro::executor, native ? tls_contexts::common() : seed_server_contexts(),
+               right_keys());
       link::dialer way(on.options);
       auto reached = co_await way.reach();
       BOOST_TEST_REQUIRE(reached.has_value(), way.failure());
@@ -74,7 +76,8 @@ BOOST_AUTO_TEST_CASE(the_dialer_and_the_acceptor_agree) {
 BOOST_AUTO_TEST_CASE(a_wrong_secret_is_known_on_both_sides) {
   for (const bool native : {true, false}) {
     run([native](log_capture&) -> asio::awaitable<void> {
-      bench on(co_await asio::this_coro::executor, native ? tls_contexts::common() : seed_server_contexts(), wrong_keys());
+      bench on(co_await asio::this_coro::executor, native ? tls_contexts::common() : seed_server_contexts(),
+               wrong_keys());
       link::dialer way(on.options);
       const auto reached = co_await way.reach();
       BOOST_TEST((reached.error() == errc::wrong_secret));
@@ -127,7 +130,8 @@ BOOST_AUTO_TEST_CASE(a_server_that_says_nothing_times_out_and_one_that_is_absent
   run([](log_capture&) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
     auto door = net::tcp_listener::open(where, {"127.0.0.1", 0});
-    link::dial_options options{{"127.0.0.1", door->address().port()}, *tls_contexts::common().client, right_keys()};
+    link::dial_options options{
+        {"127.0.0.1", door->address().port()}, *tls_contexts::common().client, right_keys()};
     options.limit = 30ms;
     link::dialer way(options);
     const auto silent = co_await way.reach();

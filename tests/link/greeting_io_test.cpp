@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(what_follows_the_greeting_stays_in_the_stream) {
       const auto rest = co_await link::read_exactly(*pair.b, four);
       BOOST_TEST(rest.has_value());
       BOOST_TEST(as_text(four) == "rest");
-      const auto nothing = co_await link::read_exactly(*pair.b, {});
+      const bytes_span none;
+      const auto nothing = co_await link::read_exactly(*pair.b, none);
       BOOST_TEST(nothing.has_value());
       const auto more = co_await link::read_exactly(*pair.b, four);
       BOOST_TEST((more.error() == errc::end_of_stream));

@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(close_sends_what_is_due_and_fails_the_streams) {
     co_await on.connect();
     error_code outcome;
     on.tasks.spawn("last words", write_to(*on.near, "last words", outcome));
-    co_await yield();
+    co_await yield(3);
     on.client->close(errc::superseded);
     on.client->close(errc::closed); // the first reason counts
     const auto late = on.client->open();
@@ -202,19 +202,19 @@ BOOST_AUTO_TEST_CASE(garbage_ends_the_session) {
 BOOST_AUTO_TEST_CASE(a_silent_peer_is_noticed_and_a_living_one_is_not) {
   run([](log_capture&) -> asio::awaitable<void> {
     auto for_client = mux_config(wire::smux_role::client);
-    for_client.keepalive_interval = 5ms;
-    for_client.keepalive_timeout = 100ms;
+    for_client.keepalive_interval = 20ms;
+    for_client.keepalive_timeout = 400ms;
     auto for_server = for_client;
     for_server.role = wire::smux_role::server;
     mux_bench on(co_await asio::this_coro::executor, for_client, for_server);
     on.start();
-    co_await pause(250ms);
+    co_await pause(500ms);
     BOOST_TEST(!on.client->ended());
     BOOST_TEST(!on.server->ended());
     on.pair.at_b->stall(step::write); // alive, but not heard
     on.pair.at_b->stall(step::wait_writable);
     co_await until([&on] { return on.client->ended(); });
-    BOOST_CHECK(on.client->last_heard() + 100ms <= std::chrono::steady_clock::now());
+    BOOST_CHECK(on.client->last_heard() + 400ms <= std::chrono::steady_clock::now());
     co_await on.sessions.join();
     BOOST_TEST((on.client_end.value() == errc::peer_silent));
   });

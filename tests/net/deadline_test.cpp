@@ -30,7 +30,9 @@ BOOST_AUTO_TEST_CASE(a_dropped_deadline_does_nothing_even_when_its_handler_is_qu
     // Both are due: the handler of the first drops the second, whose handler is queued behind it.
     early.emplace(where, 0ms, [&late] { late.reset(); });
     late.emplace(where, 0ms, [&acted] { ++acted; });
-    { const net::deadline dropped(where, 0ms, [&acted] { ++acted; }); }
+    {
+      const net::deadline dropped(where, 0ms, [&acted] { ++acted; });
+    }
     co_await pause(2ms);
     BOOST_TEST(!late.has_value());
     BOOST_TEST(acted == 0);

@@ -2,7 +2,7 @@
 
 #include "gotunnel/base/clock.hpp"
 
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/scratch_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_lock_excludes_until_it_ends) {
 BOOST_AUTO_TEST_CASE(a_lock_is_waited_for) {
   auto held = directory_lock::acquire(path(), 0ms);
   std::thread other([&held] {
-    std::this_thread::sleep_for(30ms);
+    std::this_thread::sleep_for(30ms); // how long the lock is held, not a wait
     const directory_lock ended = std::move(*held);
   });
   BOOST_TEST(directory_lock::acquire(path(), 5s).has_value());

@@ -109,7 +109,8 @@ BOOST_AUTO_TEST_CASE(much_passes_through_little_buffers) {
   });
 }
 
-// Each step of each direction fails in turn; what remains must end both streams abruptly and leave nothing behind.
+// Each step of each direction fails in turn; what remains must end both streams abruptly and leave nothing
+// behind.
 BOOST_AUTO_TEST_CASE(a_failure_at_any_step_ends_both_streams_abruptly) {
   for (const bool at_a : {true, false}) {
     for (const step which : {step::read, step::write, step::shut}) {

@@ -18,7 +18,8 @@ asio::awaitable<void> send(net::stream& to, std::size_t size, error_code& outcom
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 7 / 3);
   const auto sent = co_await to.write(bytes);
   if (!sent) outcome = sent.error();
-  if (sent) [[maybe_unused]] const auto shut = co_await to.shut();
+  if (sent) [[maybe_unused]]
+    const auto shut = co_await to.shut();
 }
 
 asio::awaitable<void> receive(net::stream& from, std::size_t& size, bool& intact) {
@@ -27,7 +28,8 @@ asio::awaitable<void> receive(net::stream& from, std::size_t& size, bool& intact
     if (!bytes || bytes->empty()) co_return;
     // Not always all of it: what is not consumed must be lent again.
     const std::size_t used = bytes->size() > 100 ? bytes->size() - 50 : bytes->size();
-    for (std::size_t i = 0; i < used; ++i) intact &= (*bytes)[i] == static_cast<std::byte>((size + i) * 7 / 3);
+    for (std::size_t i = 0; i < used; ++i)
+      intact &= (*bytes)[i] == static_cast<std::byte>((size + i) * 7 / 3);
     size += used;
     from.consume(used);
   }
@@ -192,7 +194,8 @@ BOOST_AUTO_TEST_CASE(writable_means_that_a_write_leaves_at_once) {
     c.far.set_nonblocking();
     std::vector<char> sink(1 << 20);
     const auto drained = [&] {
-      while (::recv(c.far.descriptor(), sink.data(), sink.size(), 0) > 0) {}
+      while (::recv(c.far.descriptor(), sink.data(), sink.size(), 0) > 0) {
+      }
       return writable;
     };
     co_await until(drained);

@@ -44,6 +44,16 @@ private:
   std::vector<loopback_socket> queued_;
 };
 
+net::task<net::any_socket> dial_host(std::string host, std::uint16_t port, duration limit) {
+  wire::host_port to{std::move(host), port};
+  co_return co_await net::dial(std::move(to), limit);
+}
+
+net::task<net::any_socket> dial_path(std::string path, duration limit) {
+  wire::unix_path to{std::move(path)};
+  co_return co_await net::dial(std::move(to), limit);
+}
+
 asio::awaitable<void> dial_and_note(wire::host_port to, error_code& outcome) {
   auto socket = co_await net::dial(to, 1h);
   if (!socket) outcome = socket.error();
@@ -62,7 +72,7 @@ BOOST_AUTO_TEST_CASE(literal_addresses_and_names_lead_to_the_listener) {
   run([](log_capture&) -> asio::awaitable<void> {
     const loopback_listener door; // IPv4 only: `localhost` may mean ::1 first, which refuses
     for (const char* host : {"127.0.0.1", "::ffff:127.0.0.1", "localhost"}) {
-      auto socket = co_await net::dial(wire::host_port{host, door.port()}, 10s);
+      auto socket = co_await dial_host(host, door.port(), 10s);
       BOOST_TEST_REQUIRE(socket.has_value(), host);
       net::socket_stream stream(std::move(*socket), net::socket_stream::purpose::visitor, host);
       const auto far = door.accept();
@@ -79,7 +89,7 @@ BOOST_AUTO_TEST_CASE(ipv6_is_dialled_where_there_is_one) {
     auto door = net::tcp_listener::open(where, {"::1", 0});
     if (!door) co_return; // a machine without IPv6
     for (const char* host : {"::1", "localhost"}) {
-      auto socket = co_await net::dial(wire::host_port{host, door->address().port()}, 10s);
+      auto socket = co_await dial_host(host, door->address().port(), 10s);
       // Not every /etc/hosts gives localhost its IPv6 address.
       if (std::string_view(host) == "::1") BOOST_TEST(socket.has_value());
     }
@@ -90,10 +100,10 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_the_error_of_the_system) {
   run([](log_capture&) -> asio::awaitable<void> {
     const std::uint16_t port = unused_port();
     for (const char* host : {"127.0.0.1", "localhost"}) {
-      const auto socket = co_await net::dial(wire::host_port{host, port}, 10s);
+      const auto socket = co_await dial_host(host, port, 10s);
       BOOST_TEST((socket.error() == boost::system::errc::connection_refused));
     }
-    const auto nobody = co_await net::dial(wire::host_port{"no..such..name", port}, 10s);
+    const auto nobody = co_await dial_host("no..such..name", port, 10s);
     BOOST_TEST(!nobody.has_value());
     BOOST_TEST((nobody.error() != errc::timed_out));
   });
@@ -102,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_the_error_of_the_system) {
 BOOST_AUTO_TEST_CASE(an_address_that_never_answers_times_out) {
   run([](log_capture&) -> asio::awaitable<void> {
     const silent_port silent;
-    const auto socket = co_await net::dial(wire::host_port{"127.0.0.1", silent.port}, 30ms);
+    const auto socket = co_await dial_host("127.0.0.1", silent.port, 30ms);
     BOOST_TEST((socket.error() == errc::timed_out));
   });
 }
@@ -127,11 +137,11 @@ BOOST_AUTO_TEST_CASE(a_unix_socket_is_dialled_by_its_path) {
     const auto where = co_await asio::this_coro::executor;
     const scratch_directory directory;
     const std::string path = directory.file("service");
-    const auto missing = co_await net::dial(wire::unix_path{path}, 5s);
+    const auto missing = co_await dial_path(path, 5s);
     BOOST_TEST((missing.error() == boost::system::errc::no_such_file_or_directory));
 
     local::acceptor door(where, local::endpoint(path));
-    auto socket = co_await net::dial(wire::unix_path{path}, 5s);
+    auto socket = co_await dial_path(path, 5s);
     BOOST_REQUIRE(socket.has_value());
     local::socket far(where);
     door.accept(far);

@@ -34,7 +34,8 @@ private:
   rlimit before_{};
 };
 
-asio::awaitable<void> accept_one(tcp_listener& from, std::optional<tcp_listener::accepted>& got, error_code& outcome) {
+asio::awaitable<void> accept_one(tcp_listener& from, std::optional<tcp_listener::accepted>& got,
+                                 error_code& outcome) {
   auto next = co_await from.accept(co_await asio::this_coro::executor);
   if (next)
     got.emplace(std::move(*next));
@@ -69,7 +70,8 @@ BOOST_AUTO_TEST_CASE(port_0_is_a_port_of_the_systems_choice_and_accepts) {
 BOOST_AUTO_TEST_CASE(an_accepted_socket_is_born_on_the_worker_of_its_owner) {
   run([](log_capture&) -> asio::awaitable<void> {
     asio::io_context owner;
-    auto door = tcp_listener::open(co_await asio::this_coro::executor, {"127.0.0.1", 0});
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
     const auto visitor = loopback_socket::connect(door->address().port());
     auto got = co_await door->accept(owner.get_executor());
     BOOST_REQUIRE(got.has_value());
@@ -104,7 +106,8 @@ BOOST_AUTO_TEST_CASE(all_addresses_are_both_families_through_one_socket) {
     BOOST_TEST(net::to_string(got->peer).starts_with("127.0.0.1:"));
     BOOST_TEST(!net::to_wire(got->peer).v6);
     if (!has_ipv6()) co_return;
-    auto six = co_await net::dial(wire::host_port{"::1", door->address().port()}, 5s);
+    wire::host_port loopback{"::1", door->address().port()};
+    auto six = co_await net::dial(std::move(loopback), 5s);
     BOOST_REQUIRE(six.has_value());
     auto got_six = co_await door->accept(where);
     BOOST_REQUIRE(got_six.has_value());

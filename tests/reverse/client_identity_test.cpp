@@ -62,7 +62,8 @@ BOOST_AUTO_TEST_CASE(servers_and_ports_have_ids_of_their_own) {
   const scratch_directory directory;
   // The last two differ only in characters that a file name does not show.
   const std::vector<std::pair<wire::host_port, std::uint16_t>> all{
-      {server, 8080}, {server, 8081}, {{"tunnel.example.org", 7001}, 8080}, {{"a_b", 1}, 2}, {{"a/b", 1}, 2}, {{"../../b", 1}, 2}};
+      {server, 8080},  {server, 8081},  {{"tunnel.example.org", 7001}, 8080},
+      {{"a_b", 1}, 2}, {{"a/b", 1}, 2}, {{"../../b", 1}, 2}};
   std::set<wire::peer_id> ids;
   for (const auto& [host, port] : all) {
     const auto claimed = client_identity::claim(directory.path(), host, port);
@@ -125,8 +126,8 @@ BOOST_AUTO_TEST_CASE(a_file_that_holds_no_id_is_kept_and_named) {
   { const auto made = client_identity::claim(directory.path(), server, 8080); }
   const auto file = files_of(directory.path()).at(0);
   const std::string id(32, 'a');
-  for (const std::string& garbage :
-       {std::string("precious"), std::string(31, 'a'), id + "\n\n", id + "aa", std::string(32, 'g'), std::string("\n")}) {
+  for (const std::string& garbage : {std::string("precious"), std::string(31, 'a'), id + "\n\n", id + "aa",
+                                     std::string(32, 'g'), std::string("\n")}) {
     std::ofstream(file) << garbage;
     const auto claimed = client_identity::claim(directory.path(), server, 8080);
     BOOST_TEST(!claimed.durable);

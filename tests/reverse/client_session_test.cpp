@@ -23,9 +23,9 @@ struct bench {
     reached.carrier = std::move(pair.a);
     reached.native = native;
     reached.capabilities = native ? static_cast<std::uint32_t>(wire::capability::stream_reset) : 0;
-    client = std::make_unique<client_session>(where, std::move(reached), std::uint16_t{8080},
-                                              wire::host_port{"127.0.0.1", local_port},
-                                              [this](const wire::bound_answer& answer) { ready.push_back(answer); });
+    client = std::make_unique<client_session>(
+        where, std::move(reached), std::uint16_t{8080}, wire::host_port{"127.0.0.1", local_port},
+        [this](const wire::bound_answer& answer) { ready.push_back(answer); });
     wire::smux_config config;
     config.role = wire::smux_role::server;
     config.resets = native;
@@ -106,7 +106,8 @@ BOOST_AUTO_TEST_CASE(it_asks_for_its_port_and_is_ready_once) {
     const std::string other = wire::encode(wire::bound_answer{2, 1, "x"}); // not what it asked for
     const std::string bound = wire::encode(wire::bound_answer{1, 8080, "[::]:8080"});
     const std::string ping = wire::encode(wire::ping_message{9});
-    co_await on.say(other + bound + bound + R"({"type":"news"})" + "\n" + R"({"type":"bye","reason":"x"})" + "\n" + ping);
+    co_await on.say(other + bound + bound + R"({"type":"news"})" + "\n" + R"({"type":"bye","reason":"x"})" +
+                    "\n" + ping);
     const std::string pong = co_await on.hear();
     BOOST_TEST(pong == wire::encode(wire::pong_message{9}));
     BOOST_TEST(on.ready.size() == 1U);

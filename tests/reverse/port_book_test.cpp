@@ -40,7 +40,7 @@ private:
   net::executor where_;
 };
 
-wire::port_set allow(const char* ports) { return *wire::port_set::parse(ports); }
+wire::port_set allow(const char* ports) { return std::get<wire::port_set>(wire::port_set::parse(ports)); }
 
 struct bench {
   explicit bench(const net::executor& at, const char* ports = "1-65535")
@@ -85,8 +85,10 @@ struct bench {
 
 bool refuses(std::uint16_t port) {
   try {
-    loopback_socket::connect(port);
-  } catch (const std::system_error& e) { return e.code() == std::errc::connection_refused; }
+    const auto visitor = loopback_socket::connect(port);
+  } catch (const std::system_error& e) {
+    return e.code() == std::errc::connection_refused;
+  }
   return false;
 }
 
@@ -141,13 +143,15 @@ BOOST_AUTO_TEST_CASE(who_may_take_a_held_port) {
         const auto taken = co_await on.bind(fresh, port, each.asks, each.asks_instance);
         BOOST_TEST(taken == (each.answer.empty() ? port : 0));
         BOOST_TEST(on.refusal.code == each.answer);
-        if (each.answer == code::port_held) BOOST_TEST(on.refusal.message.find("192.0.2.7:1234") != std::string::npos);
+        if (each.answer == code::port_held)
+          BOOST_TEST(on.refusal.message.find("192.0.2.7:1234") != std::string::npos);
         co_await yield(3);
         BOOST_TEST(old->pings == each.pings);
         BOOST_TEST(old->replaced == (each.answer.empty() ? 1 : 0));
         const auto visitor = loopback_socket::connect(port);
         co_await until([&] { return old->visitors.size() + fresh->visitors.size() == 1; });
-        // The accept that was already waiting may have been for the old holder's worker, not for the old holder.
+        // The accept that was already waiting may have been for the old holder's worker, not for the old
+        // holder.
         BOOST_TEST(fresh->visitors.size() == (each.answer.empty() ? 1U : 0U));
         // The loser of a takeover gives back what it no longer has: that changes nothing.
         if (each.answer.empty()) on.book.release_all(*old);
@@ -251,7 +255,8 @@ BOOST_AUTO_TEST_CASE(what_changes_while_the_holder_is_asked_is_seen) {
     // The old session goes, and another client gets the port.
     net::task_group tasks(where, "test");
     std::uint16_t theirs = 0;
-    const auto grab = [](bench& b, holder_ptr who, std::uint16_t wanted, std::uint16_t& got) -> asio::awaitable<void> {
+    const auto grab = [](bench& b, holder_ptr who, std::uint16_t wanted,
+                         std::uint16_t& got) -> asio::awaitable<void> {
       got = co_await b.bind(who, wanted, 2, 1);
     };
     old->while_asked = [&] {

@@ -2,8 +2,8 @@
 //
 //   run([&](log_capture& log) -> asio::awaitable<void> { ...; log.expect("..."); });
 //
-// Fails the test when the body throws, takes longer than the limit, leaves a handler or task behind, or when a
-// line was logged that it did not expect.
+// Fails the test when the body throws, takes longer than the limit, leaves a handler or task behind, or when
+// a line was logged that it did not expect.
 #pragma once
 
 #include "gotunnel/net/deadline.hpp"
@@ -55,7 +55,12 @@ asio::awaitable<void> until(Condition condition) {
   while (!condition()) co_await yield();
 }
 
-/// A length of time on the loop's clock, for what must not happen.
-inline asio::awaitable<void> pause(duration length) { return net::sleep_for(length); }
+/// A length of time, for what must not happen meanwhile, and for what only time brings about.
+inline asio::awaitable<void> pause(duration length) {
+  const auto where = co_await asio::this_coro::executor;
+  net::signal over(where);
+  const net::deadline limit(where, length, [&over] { over.notify(); });
+  while (!limit.expired()) co_await over.wait();
+}
 
 } // namespace gotunnel::testing

@@ -149,6 +149,8 @@ private:
   [[nodiscard]] window_climate climate() const noexcept;
 
   // smux_core.cpp
+  // Ids of one opener are two apart.
+  [[nodiscard]] smux_stream*& recent_slot(stream_id id) const noexcept { return recent_[(id / 2) % recent_.size()]; }
   [[nodiscard]] smux_stream* find(stream_id id) const noexcept;
   [[nodiscard]] smux_stream& add_stream(stream_id id, bool from_peer);
   void erase(smux_stream& stream);
@@ -159,7 +161,7 @@ private:
 
   smux_config config_;
   std::unordered_map<stream_id, smux_stream, id_hash> streams_;
-  mutable smux_stream* last_found_ = nullptr; ///< frames of one stream come in runs
+  mutable std::array<smux_stream*, 64> recent_{}; ///< the last found of each recent_slot(): spares the hash table
   std::uint64_t next_id_;
   std::size_t peer_streams_ = 0; ///< alive and opened by the peer
   std::size_t buffered_ = 0;
