@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(no_spin_while_there_are_none_and_service_when_there_are_aga
   BOOST_REQUIRE(process.wait_for(output::err, "cannot accept on", patience).has_value());
   const auto spent = processor_time(process.pid());
   // A fixed span, because it is processor time over time that shows a spin.
-  std::this_thread::sleep_for(2s);
+  std::this_thread::sleep_for(2s); // the span that is measured, not a wait
   const auto span = processor_time(process.pid()) - spent;
   BOOST_TEST_MESSAGE("processor time while out of descriptors: " << span.count() << " ms in 2 s");
   BOOST_TEST((span < (sanitized ? 600ms : 200ms)));

@@ -161,7 +161,8 @@ BOOST_AUTO_TEST_CASE(a_visitor_is_carried_to_the_local_service_without_its_heade
     auto inside = co_await on.visit("question");
     const auto shut = co_await inside->shut();
     BOOST_TEST(shut.has_value());
-    net::socket_stream local(adopt(where, service.accept()), net::socket_stream::purpose::visitor, "local");
+    auto accepted = co_await accept_in_turn(service);
+    net::socket_stream local(adopt(where, std::move(accepted)), net::socket_stream::purpose::visitor, "local");
     std::string question;
     for (;;) {
       const auto bytes = co_await local.read();
@@ -223,7 +224,7 @@ BOOST_AUTO_TEST_CASE(stopping_gives_the_port_up_and_says_goodbye) {
     bench on(where, true, service.port());
     co_await on.become_ready();
     auto inside = co_await on.visit("hello");
-    auto local = service.accept();
+    auto local = co_await accept_in_turn(service);
     on.client->stop(1h);
     on.client->stop(0s);
     const std::string unbind = co_await on.hear();
@@ -246,7 +247,7 @@ BOOST_AUTO_TEST_CASE(stopping_does_not_wait_longer_than_the_grace_whatever_the_s
     bench on(co_await asio::this_coro::executor, true, service.port());
     co_await on.become_ready();
     auto inside = co_await on.visit("hello");
-    const auto local = service.accept();
+    const auto local = co_await accept_in_turn(service);
     on.pair.at_a->stall(step::write);
     const std::string ping = wire::encode(wire::ping_message{1});
     co_await on.say(ping + ping); // an answer is under way when it stops
@@ -276,7 +277,8 @@ BOOST_AUTO_TEST_CASE(an_original_server_is_asked_in_its_own_words) {
       BOOST_TEST(end.starts_with("<")); // it closes its half
       BOOST_TEST(on.ready.size() == 1U);
       auto inside = co_await on.visit("raw", false);
-      net::socket_stream local(adopt(where, service.accept()), net::socket_stream::purpose::visitor, "local");
+      auto accepted = co_await accept_in_turn(service);
+      net::socket_stream local(adopt(where, std::move(accepted)), net::socket_stream::purpose::visitor, "local");
       const auto got = co_await local.read();
       BOOST_TEST(as_text(got.value()) == "raw");
       co_await on.finish();

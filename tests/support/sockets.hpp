@@ -4,10 +4,12 @@
 #include "gotunnel/net/socket_stream.hpp"
 
 #include "support/loopback.hpp"
+#include "support/run.hpp"
 
 #include <cerrno>
 #include <system_error>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +25,16 @@ inline net::any_socket adopt(const net::executor& where, int descriptor) {
 
 inline net::any_socket adopt(const net::executor& where, loopback_socket socket) {
   return adopt(where, ::dup(socket.descriptor())); // the original is closed with the parameter
+}
+
+/// Accepts without holding up the loop: who connects may be a task of it.
+inline asio::awaitable<loopback_socket> accept_in_turn(const loopback_listener& door) {
+  auto somebody_waits = [&door] {
+    pollfd question{door.descriptor(), POLLIN, 0};
+    return ::poll(&question, 1, 0) == 1;
+  };
+  co_await until(somebody_waits);
+  co_return door.accept();
 }
 
 /// Both ends of one TCP connection: ours, and the blocking one.
