@@ -65,7 +65,8 @@ BOOST_AUTO_TEST_CASE(a_ca_file_that_cannot_be_used_is_refused_before_the_first_a
   const scratch_directory room;
   spill(room.path() / "secret", test_secret);
   std::filesystem::permissions(room.path() / "secret", std::filesystem::perms(0600));
-  const auto old = authority(now() - 48h, now() - 24h);
+  const wall_time ended = now() - 24h;
+  const auto old = authority(ended - 24h, ended);
   const auto good = authority(now() - 48h, now() + 24h);
   spill(room.path() / "old.crt", old.certificate);
   spill(room.path() / "leaf.crt",
@@ -81,8 +82,7 @@ BOOST_AUTO_TEST_CASE(a_ca_file_that_cannot_be_used_is_refused_before_the_first_a
       {"junk.crt", "not a PEM certificate; copy ca.crt from the server again"},
       {"key.crt", "not a PEM certificate; copy ca.crt from the server again"},
       {"leaf.crt", "the certificate of a server, not of a CA; copy ca.crt from the server"},
-      {"old.crt",
-       "the certificate ended on " + describe(now() - 24h) + "; copy the new ca.crt from the server"},
+      {"old.crt", "the certificate ended on " + describe(ended) + "; copy the new ca.crt from the server"},
   };
   for (const auto& [file, why] : cases)
     check_refusal(room, {{"client", "-server", "127.0.0.1:1", "-secret-file", "secret", "-ca", file},
