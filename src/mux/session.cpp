@@ -14,6 +14,8 @@ namespace {
 
 // Bytes of frames chosen at once: one sealing and one system call each. Sixteen TLS records.
 constexpr std::size_t batch = 256 * 1024;
+// The keeper's pace when no NOPs are wanted.
+constexpr duration keeper_round = 60s;
 // How long frames that are due may take to leave after close().
 constexpr duration farewell = 1s;
 // The kernel's round-trip estimate changes slowly.
@@ -24,8 +26,9 @@ time_point now() { return std::chrono::steady_clock::now(); }
 } // namespace
 
 session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config)
-    : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()), peer_resets_(config.resets),
-      work_(where_), drained_(where_), accepted_(where_), ending_(where_), last_heard_(now()) {}
+    : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()),
+      longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
+      peer_resets_(config.resets), work_(where_), drained_(where_), accepted_(where_), ending_(where_), last_heard_(now()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();
@@ -178,7 +181,9 @@ asio::awaitable<void> session::write_carrier() {
 
 asio::awaitable<void> session::keep_alive() {
   while (!ended_) {
-    const auto due = std::min<time_point>(core_.deadline(), now() + 60s);
+    // While a NOP waits for the writer the core does not say when the next one is due. A sleep until the peer's own limit
+    // would then be too long: the peer would hear nothing for all of its limit.
+    const auto due = std::min<time_point>(core_.deadline(), now() + longest_sleep_);
     co_await net::sleep_for(std::max<duration>(due - now(), 1ms));
     const auto kept = core_.tick(now());
     if (!kept) co_return abort(kept.error());

@@ -62,6 +62,7 @@ private:
   net::executor where_;
   net::stream_ptr carrier_;
   wire::smux_core core_;
+  duration longest_sleep_; ///< of the keeper
   bool peer_resets_;
   std::unordered_map<wire::stream_id, mux_stream*> streams_;
   std::deque<mux_stream_ptr> opened_by_peer_;

@@ -1,0 +1,34 @@
+// A tunnel that nobody uses stays up, costs no processor time and little memory.
+#include "e2e/process_facts.hpp"
+#include "e2e/tunnel.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace gotunnel::testing;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(idle)
+
+BOOST_AUTO_TEST_CASE(an_idle_session_lives_on_and_costs_nothing) {
+  const scratch_directory room;
+  server_process server(room);
+  const local_service echo(local_service::echo);
+  client_process client(room, server, echo.port());
+  BOOST_TEST(visit(client.public_port(), "before") == "before");
+  const auto server_spent = processor_time(server.child().pid());
+  const auto client_spent = processor_time(client.child().pid());
+  // Two keepalive limits (12 s each) and a little: whoever says nothing for that long is given up.
+  BOOST_TEST(!client.child().wait_for(output::err, "was lost", 26s).has_value());
+  BOOST_TEST(server.log().find("disconnected") == std::string::npos);
+  const auto server_cost = processor_time(server.child().pid()) - server_spent;
+  const auto client_cost = processor_time(client.child().pid()) - client_spent;
+  BOOST_TEST_MESSAGE("idle for 26 s: server " << server_cost.count() << " ms, client " << client_cost.count()
+                                              << " ms of processor time; "
+                                              << resident_kib(server.child().pid()) << " and "
+                                              << resident_kib(client.child().pid()) << " KiB");
+  BOOST_TEST((server_cost < (sanitized ? 500ms : 100ms)));
+  BOOST_TEST((client_cost < (sanitized ? 500ms : 100ms)));
+  BOOST_TEST(visit(client.public_port(), "after") == "after");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
