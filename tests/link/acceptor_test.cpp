@@ -8,7 +8,7 @@
 
 #include "support/gate.hpp"
 #include "support/memory_stream.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 
 #include <optional>

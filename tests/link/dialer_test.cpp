@@ -3,7 +3,7 @@
 #include "gotunnel/net/tcp.hpp"
 
 #include "support/gate.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 
 #include <optional>

@@ -4,7 +4,7 @@
 #include "gotunnel/mux/session.hpp"
 
 #include "support/memory_stream.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 
 #include <optional>

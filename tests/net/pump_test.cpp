@@ -1,7 +1,7 @@
 #include "gotunnel/net/pump.hpp"
 
 #include "support/memory_stream.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 
 #include <optional>

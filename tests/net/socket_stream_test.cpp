@@ -1,6 +1,6 @@
 #include "gotunnel/net/socket_stream.hpp"
 
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 #include "support/sockets.hpp"
 

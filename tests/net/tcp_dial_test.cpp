@@ -1,6 +1,6 @@
 #include "gotunnel/net/tcp.hpp"
 
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/sockets.hpp"

@@ -2,7 +2,7 @@
 
 #include "support/engine_pair.hpp"
 #include "support/memory_stream.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 #include "support/tls_contexts.hpp"
 

@@ -5,7 +5,7 @@
 #include "gotunnel/wire/seed_greeting.hpp"
 
 #include "support/memory_stream.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 #include "support/sockets.hpp"
 

@@ -1,7 +1,7 @@
 #include "gotunnel/reverse/port_book.hpp"
 
 #include "support/loopback.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 
 using namespace gotunnel;

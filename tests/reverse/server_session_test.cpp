@@ -5,7 +5,7 @@
 
 #include "support/loopback.hpp"
 #include "support/memory_stream.hpp"
-#include "support/print.hpp"
+#include "support/print_error.hpp"
 #include "support/run.hpp"
 
 using namespace gotunnel;
