@@ -52,8 +52,8 @@ std::string refusal_of_ca(std::string_view pem) {
   return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
 }
 
-test::certificate_plan authority(wall_time from, wall_time to) {
-  test::certificate_plan plan{"GoTunnel CA", from, to, {}, false};
+testing::certificate_plan authority(wall_time from, wall_time to) {
+  testing::certificate_plan plan{"GoTunnel CA", from, to, {}, false};
   plan.extensions = {{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,keyCertSign"}};
   return plan;
 }
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(what_a_client_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(the_ca_is_looked_at_before_the_first_attempt) {
-  const auto good = test::make_certificate(authority(now() - 24h, now() + 24h));
+  const auto good = testing::make_certificate(authority(now() - 24h, now() + 24h));
   BOOST_TEST(refusal_of_ca(good.certificate) == "accepted");
   BOOST_TEST(refusal_of_ca("# a comment\n" + good.certificate) == "accepted");
   BOOST_TEST(refusal_of_ca("") == "not a PEM certificate; copy ca.crt from the server again");
@@ -143,9 +143,9 @@ BOOST_AUTO_TEST_CASE(the_ca_is_looked_at_before_the_first_attempt) {
   BOOST_TEST(refusal_of_ca(good.key.reveal()) == "not a PEM certificate; copy ca.crt from the server again");
   BOOST_TEST(refusal_of_ca(good.certificate.substr(0, 300)) ==
              "not a PEM certificate; copy ca.crt from the server again");
-  const auto old = test::make_certificate(authority(now() - 48h, now() - 24h));
+  const auto old = testing::make_certificate(authority(now() - 48h, now() - 24h));
   BOOST_TEST(refusal_of_ca(old.certificate).starts_with("the certificate ended on "));
-  const auto leaf = test::make_certificate(test::plain_leaf(now() - 24h, now() + 24h), &good);
+  const auto leaf = testing::make_certificate(testing::plain_leaf(now() - 24h, now() + 24h), &good);
   BOOST_TEST(refusal_of_ca(leaf.certificate) ==
              "the certificate of a server, not of a CA; copy ca.crt from the server");
   BOOST_TEST(refusal_of_ca(std::string(70000, '\n')).starts_with("cannot read: File too large"));

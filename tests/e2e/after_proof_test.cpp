@@ -66,7 +66,8 @@ struct bound_peer : native_peer {
 };
 
 bool has_code(const std::optional<std::string>& line, std::string_view code) {
-  const bool good = line && line->find("\"error\"") != std::string::npos && line->find(code) != std::string::npos;
+  const bool good =
+      line && line->find("\"error\"") != std::string::npos && line->find(code) != std::string::npos;
   if (!good) BOOST_TEST_MESSAGE("answer: " << line.value_or("none"));
   return good;
 }
@@ -76,8 +77,8 @@ bool has_code(const std::optional<std::string>& line, std::string_view code) {
 BOOST_AUTO_TEST_SUITE(after_proof_frames)
 
 BOOST_FIXTURE_TEST_CASE(unknown_commands_and_versions_end_the_session, good_tunnel) {
-  for (const std::string& bytes :
-       {raw_header(2, 9, 0, 3), raw_header(7, 0, 0, 3), raw_header(2, 0, 5, 3) + "hello", raw_header(2, 4, 7, 3) + "1234567"}) {
+  for (const std::string& bytes : {raw_header(2, 9, 0, 3), raw_header(7, 0, 0, 3),
+                                   raw_header(2, 0, 5, 3) + "hello", raw_header(2, 4, 7, 3) + "1234567"}) {
     native_peer evil(server);
     evil.open();
     evil.send(bytes);
@@ -102,7 +103,8 @@ BOOST_FIXTURE_TEST_CASE(data_for_unknown_streams_is_dropped, good_tunnel) {
   const std::string junk = frame(smux_command::psh, 4711, std::string(32768, 'j'));
   for (int i = 0; i < 200; ++i) BOOST_REQUIRE(evil.send(junk));
   for (std::uint32_t id = 1000; id < 2000; ++id)
-    BOOST_REQUIRE(evil.send(frame(smux_command::fin, id) + frame(smux_command::upd, id, std::string(8, '\1'))));
+    BOOST_REQUIRE(
+        evil.send(frame(smux_command::fin, id) + frame(smux_command::upd, id, std::string(8, '\1'))));
   // The session goes on, as smux says it should.
   BOOST_TEST(evil.say(R"({"type":"ping","id":5})"));
   const auto answer = evil.hear_line(patience);
@@ -143,7 +145,8 @@ BOOST_FIXTURE_TEST_CASE(sending_beyond_the_window_ends_the_session, good_tunnel)
 
 BOOST_FIXTURE_TEST_CASE(a_claim_to_have_read_what_was_never_sent_ends_the_session, good_tunnel) {
   bound_peer evil(server);
-  evil.send(frame(smux_command::upd, native_peer::control, std::string("\xff\xff\xff\x0f\x00\x00\x01\x00", 8)));
+  evil.send(
+      frame(smux_command::upd, native_peer::control, std::string("\xff\xff\xff\x0f\x00\x00\x01\x00", 8)));
   loses_its_session(evil, "");
 }
 
@@ -193,8 +196,10 @@ BOOST_FIXTURE_TEST_CASE(unknown_types_and_wrong_members_get_an_error_and_the_ses
   BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":70000})"), "bad_message"));
   BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":-1})"), "bad_message"));
   BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":22})"), "port_not_allowed"));
-  BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":)" + std::to_string(client.public_port()) + "}"), "port_held"));
-  BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":)" + std::to_string(server.port()) + "}"), "port_unavailable"));
+  BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":)" + std::to_string(client.public_port()) + "}"),
+                      "port_held"));
+  BOOST_TEST(has_code(ask(R"({"type":"bind","id":1,"port":)" + std::to_string(server.port()) + "}"),
+                      "port_unavailable"));
   BOOST_TEST(bound_port(ask(R"({"type":"bind","id":1,"port":0,"colour":"red"})").value_or("")) != 0);
   still_works();
 }
@@ -221,7 +226,9 @@ BOOST_FIXTURE_TEST_CASE(a_client_holds_at_most_sixty_four_ports, good_tunnel) {
   still_works();
   // All of them go with the session.
   greedy.tls().drop(true);
-  BOOST_TEST(server.child().wait_for(output::err, greedy.address() == "" ? "disconnected" : " disconnected", patience).has_value());
+  BOOST_TEST(server.child()
+                 .wait_for(output::err, greedy.address() == "" ? "disconnected" : " disconnected", patience)
+                 .has_value());
   BOOST_CHECK_THROW(static_cast<void>(loopback_socket::connect(ports.back())), std::system_error);
 }
 
@@ -229,9 +236,12 @@ BOOST_FIXTURE_TEST_CASE(refused_requests_without_end_do_not_flood_the_log, good_
   native_peer evil(server);
   evil.open();
   std::string requests;
-  for (int i = 0; i < 1000; ++i) requests += R"({"type":"bind","id":1,"port":22})" "\n";
+  for (int i = 0; i < 1000; ++i)
+    requests += R"({"type":"bind","id":1,"port":22})"
+                "\n";
   for (std::size_t at = 0; at < requests.size(); at += 30'000)
-    BOOST_REQUIRE(evil.send(frame(smux_command::psh, native_peer::control, std::string_view(requests).substr(at, 30'000))));
+    BOOST_REQUIRE(evil.send(
+        frame(smux_command::psh, native_peer::control, std::string_view(requests).substr(at, 30'000))));
   for (int i = 0; i < 1000; ++i) BOOST_REQUIRE(evil.hear_line(patience).has_value());
   BOOST_TEST(lines(evil.address(), "is not allowed").size() < 20u);
   still_works();

@@ -25,7 +25,7 @@ struct room_with_certificates : scratch_directory {
   /// As a server makes them, without starting one.
   static void make(const fs::path& directory, wall_time leaf_end = now() + 24h * 365) {
     const auto ca = crypto::make_authority(now() - 24h).value();
-    const auto leaf = test::make_certificate(test::plain_leaf(now() - 24h * 300, leaf_end), &ca);
+    const auto leaf = testing::make_certificate(testing::plain_leaf(now() - 24h * 300, leaf_end), &ca);
     fs::create_directory(directory);
     fs::permissions(directory, fs::perms(0700));
     for (const auto& [name, text] : {std::pair{"ca.crt", ca.certificate},
@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(a_leaf_near_its_end_is_renewed_by_a_running_server_without_
 
   // Somebody restores an old pair, of the same CA, that is about to end: the running server replaces it.
   const crypto::credential ca{slurp(path() / "certs/ca.crt"), secret_text(slurp(path() / "certs/ca.key"))};
-  const auto old = test::make_certificate(test::plain_leaf(now() - 24h * 300, now() + 24h), &ca);
+  const auto old = testing::make_certificate(testing::plain_leaf(now() - 24h * 300, now() + 24h), &ca);
   spill(path() / "new.key", old.key.reveal());
   spill(path() / "new.crt", old.certificate);
   fs::permissions(path() / "new.key", fs::perms(0600));

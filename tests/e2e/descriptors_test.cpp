@@ -49,7 +49,9 @@ BOOST_AUTO_TEST_CASE(no_spin_while_there_are_none_and_service_when_there_are_aga
   // Said when it began, not for every attempt.
   const std::string log = server.log();
   int said = 0;
-  for (auto at = log.find("cannot accept on"); at != std::string::npos; at = log.find("cannot accept on", at + 1)) ++said;
+  for (auto at = log.find("cannot accept on"); at != std::string::npos;
+       at = log.find("cannot accept on", at + 1))
+    ++said;
   BOOST_TEST_MESSAGE(said << " lines about it");
   BOOST_TEST(said <= 10);
 }

@@ -184,8 +184,7 @@ std::optional<native_peer::heard_frame> native_peer::next_frame(milliseconds lim
   const auto until = clock::now() + limit;
   for (;;) {
     if (unread_.size() >= wire::smux_header::size) {
-      const auto header = wire::decode_header(
-          as_bytes(unread_).first<wire::smux_header::size>(), 2, true);
+      const auto header = wire::decode_header(as_bytes(unread_).first<wire::smux_header::size>(), 2, true);
       if (!header) throw std::runtime_error("the server sent a broken frame");
       const std::size_t size = wire::smux_header::size + header->length;
       if (unread_.size() >= size) {

@@ -6,8 +6,8 @@
 //   evil.send(frame(syn, 5));                      // anything at all
 //   BOOST_TEST(evil.ended_within(5s));
 //
-// Blocking; every wait has a limit. Connecting and greeting throw std::runtime_error; later a lost session shows
-// as `false` or nothing. One thread.
+// Blocking; every wait has a limit. Connecting and greeting throw std::runtime_error; later a lost session
+// shows as `false` or nothing. One thread.
 #pragma once
 
 #include "e2e/tunnel.hpp"
@@ -101,9 +101,11 @@ private:
 };
 
 /// The bytes of one frame of smux version 2.
-[[nodiscard]] std::string frame(wire::smux_command command, wire::stream_id id, std::string_view payload = {});
+[[nodiscard]] std::string frame(wire::smux_command command, wire::stream_id id,
+                                std::string_view payload = {});
 /// Header bytes as they are, however wrong.
-[[nodiscard]] std::string raw_header(std::uint8_t version, std::uint8_t command, std::uint16_t length, std::uint32_t id);
+[[nodiscard]] std::string raw_header(std::uint8_t version, std::uint8_t command, std::uint16_t length,
+                                     std::uint32_t id);
 
 /// The number behind "port": in an answer, or 0.
 [[nodiscard]] std::uint16_t bound_port(const std::string& answer);

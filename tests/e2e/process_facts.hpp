@@ -16,7 +16,8 @@ namespace gotunnel::testing {
 /// User and system time of all threads.
 [[nodiscard]] std::chrono::milliseconds processor_time(pid_t process);
 
-/// Sanitizers keep freed memory and take several times as long: bounds on either mean something without them only.
+/// Sanitizers keep freed memory and take several times as long: bounds on either mean something without them
+/// only.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool sanitized = true;
 #else

@@ -1,5 +1,5 @@
-// A client that comes back again and again leaves nothing behind, on either side. GOTUNNEL_RECONNECTS says how often; the long
-// run (10'000) is done by hand.
+// A client that comes back again and again leaves nothing behind, on either side. GOTUNNEL_RECONNECTS says
+// how often; the long run (10'000) is done by hand.
 #include "e2e/process_facts.hpp"
 #include "e2e/relay.hpp"
 #include "e2e/tunnel.hpp"
@@ -19,7 +19,8 @@ BOOST_AUTO_TEST_CASE(memory_and_descriptors_stay_flat) {
   server_process server(room);
   const local_service echo(local_service::echo);
   relay way(server.port());
-  client_process client(room, server, echo.port(), {.more = {"-server", way.address()}, .max_retry_interval = "10ms"});
+  client_process client(room, server, echo.port(),
+                        {.more = {"-server", way.address()}, .max_retry_interval = "10ms"});
   const std::uint16_t port = client.public_port();
   const pid_t server_pid = server.child().pid();
   const pid_t client_pid = client.child().pid();
@@ -38,8 +39,9 @@ BOOST_AUTO_TEST_CASE(memory_and_descriptors_stay_flat) {
   }
   const std::size_t server_after = resident_kib(server_pid);
   const std::size_t client_after = resident_kib(client_pid);
-  BOOST_TEST_MESSAGE(rounds << " reconnects: server " << server_before << " -> " << server_after << " KiB, client " << client_before
-                            << " -> " << client_after << " KiB, descriptors " << open_descriptors(server_pid) << " and "
+  BOOST_TEST_MESSAGE(rounds << " reconnects: server " << server_before << " -> " << server_after
+                            << " KiB, client " << client_before << " -> " << client_after
+                            << " KiB, descriptors " << open_descriptors(server_pid) << " and "
                             << open_descriptors(client_pid));
   if (!sanitized) {
     BOOST_TEST(server_after < server_before + 1024);

@@ -1,5 +1,5 @@
-// The original protocol, spoken by a Go program with the original's library: its clients at our server, our client at its
-// servers, with nothing to set.
+// The original protocol, spoken by a Go program with the original's library: its clients at our server, our
+// client at its servers, with nothing to set.
 #include "e2e/bulk.hpp"
 #include "e2e/process_facts.hpp"
 #include "e2e/tunnel.hpp"
@@ -17,7 +17,9 @@ namespace {
 
 constexpr std::size_t size = (sanitized ? 2UL : 20UL) * 1024 * 1024;
 
-double seconds_since(clock_type::time_point start) { return std::chrono::duration<double>(clock_type::now() - start).count(); }
+double seconds_since(clock_type::time_point start) {
+  return std::chrono::duration<double>(clock_type::now() - start).count();
+}
 
 std::uint16_t free_port() { return loopback_listener().port(); }
 
@@ -31,10 +33,12 @@ struct stage {
   local_service echo{local_service::echo};
 
   /// A Go client at our server.
-  [[nodiscard]] child_options go_client(const server_process& server, std::uint16_t port, const words& more = {}) const {
+  [[nodiscard]] child_options go_client(const server_process& server, std::uint16_t port,
+                                        const words& more = {}) const {
     child_options options;
-    options.arguments = with({"client", "-server", server.address(), "-secret", server.secret(), "-ca", server.ca_file(), "-remote-port",
-                              std::to_string(port), "-local-target", "127.0.0.1:" + std::to_string(echo.port()), "-retry-interval", "100ms"},
+    options.arguments = with({"client", "-server", server.address(), "-secret", server.secret(), "-ca",
+                              server.ca_file(), "-remote-port", std::to_string(port), "-local-target",
+                              "127.0.0.1:" + std::to_string(echo.port()), "-retry-interval", "100ms"},
                              more);
     return options;
   }
@@ -45,10 +49,12 @@ struct stage {
     return options;
   }
   /// Our client at a Go server.
-  [[nodiscard]] child_options our_client(std::uint64_t server, std::uint16_t port, const words& more = {}) const {
+  [[nodiscard]] child_options our_client(std::uint64_t server, std::uint16_t port,
+                                         const words& more = {}) const {
     child_options options;
-    options.arguments = with({"client", "-server", "127.0.0.1:" + std::to_string(server), "-ca", room.file("go-certs/ca.crt"), "-remote-port",
-                              std::to_string(port), "-local-target", "127.0.0.1:" + std::to_string(echo.port()), "-state-dir",
+    options.arguments = with({"client", "-server", "127.0.0.1:" + std::to_string(server), "-ca",
+                              room.file("go-certs/ca.crt"), "-remote-port", std::to_string(port),
+                              "-local-target", "127.0.0.1:" + std::to_string(echo.port()), "-state-dir",
                               room.file("state"), "-max-retry-interval", "200ms"},
                              more);
     options.environment = {{"GOTUNNEL_SECRET", test_secret}};
@@ -97,7 +103,8 @@ BOOST_FIXTURE_TEST_CASE(an_original_client_works_with_our_server_in_either_tls_v
     BOOST_REQUIRE(client.wait(patience).has_value());
     const auto start = clock_type::now();
     while (!refuses(port) && seconds_since(start) < 5) continue;
-    BOOST_TEST_MESSAGE("port of a killed original client released after " << seconds_since(start) * 1000 << " ms");
+    BOOST_TEST_MESSAGE("port of a killed original client released after " << seconds_since(start) * 1000
+                                                                          << " ms");
     BOOST_TEST(seconds_since(start) < (sanitized ? 1.0 : 0.1));
   }
   BOOST_TEST(server.stop() == 0);
@@ -155,7 +162,8 @@ BOOST_FIXTURE_TEST_CASE(our_client_works_with_an_original_server_in_either_tls_v
     BOOST_REQUIRE(listening.has_value());
     const std::uint16_t port = free_port();
     child_process client(program(), our_client(*listening, port));
-    BOOST_REQUIRE_MESSAGE(client.wait_for(output::out, "ready: ", patience).has_value(), client.captured(output::err));
+    BOOST_REQUIRE_MESSAGE(client.wait_for(output::out, "ready: ", patience).has_value(),
+                          client.captured(output::err));
     BOOST_TEST(client.captured(output::err).find("original GoTunnel protocol") != std::string::npos);
     echoes(port);
     client.signal(SIGTERM);
@@ -198,7 +206,8 @@ BOOST_FIXTURE_TEST_CASE(our_client_comes_back_to_an_original_server, stage) {
   child_process client(program(), our_client(address, port));
   BOOST_REQUIRE(client.wait_for(output::out, "ready: ", patience).has_value());
   server = nullptr;
-  server = std::make_unique<child_process>(GOTUNNEL_SEED_PEER, go_server({"-quick", "-listen", "127.0.0.1:" + std::to_string(address)}));
+  server = std::make_unique<child_process>(
+      GOTUNNEL_SEED_PEER, go_server({"-quick", "-listen", "127.0.0.1:" + std::to_string(address)}));
   BOOST_REQUIRE(client.wait_for(output::out, "ready: ", patience).has_value());
   echoes(port);
 }

@@ -16,7 +16,9 @@ using clock_type = std::chrono::steady_clock;
 
 namespace {
 
-double seconds_since(clock_type::time_point start) { return std::chrono::duration<double>(clock_type::now() - start).count(); }
+double seconds_since(clock_type::time_point start) {
+  return std::chrono::duration<double>(clock_type::now() - start).count();
+}
 
 struct stage {
   scratch_directory room;
@@ -71,7 +73,7 @@ void drains(stage& s, side which, int number) {
   sender.join();
   const auto start = clock_type::now();
   leaves_well(stopped);
-  BOOST_TEST(seconds_since(start) < (sanitized ? 8 : 3));
+  BOOST_TEST(seconds_since(start) < (sanitized ? 12 : 5));
 }
 
 } // namespace
@@ -116,7 +118,7 @@ BOOST_FIXTURE_TEST_CASE(idle_programs_leave_at_once, stage) {
     leaves_well(client.child());
     server.child().signal(number);
     leaves_well(server.child());
-    BOOST_TEST(seconds_since(start) < (sanitized ? 10 : 4));
+    BOOST_TEST(seconds_since(start) < (sanitized ? 9 : 6));
   }
 }
 
@@ -125,13 +127,14 @@ BOOST_FIXTURE_TEST_CASE(strangers_whose_refusal_is_held_back_do_not_hold_the_ser
   // Each wrong secret is answered later than the one before.
   std::vector<std::unique_ptr<tls_peer>> guessers;
   for (int i = 0; i < 8; ++i) {
-    guessers.push_back(std::make_unique<tls_peer>(server.port(), server.ca_file(), tls_peer::greeting::original));
+    guessers.push_back(
+        std::make_unique<tls_peer>(server.port(), server.ca_file(), tls_peer::greeting::original));
     guessers.back()->send("guess\n");
   }
   BOOST_TEST(guessers.front()->ended_within(patience));
   const auto start = clock_type::now();
   BOOST_TEST(server.stop() == 0);
-  BOOST_TEST(seconds_since(start) < (sanitized ? 4 : 1.5));
+  BOOST_TEST(seconds_since(start) < (sanitized ? 8 : 3));
 }
 
 BOOST_FIXTURE_TEST_CASE(when_the_grace_is_over_the_connection_ends, stage) {
@@ -147,7 +150,7 @@ BOOST_FIXTURE_TEST_CASE(when_the_grace_is_over_the_connection_ends, stage) {
     BOOST_TEST((ends(visitor, patience) != how::not_yet));
     BOOST_TEST(seconds_since(start) > 0.25);
     leaves_well(stopped);
-    BOOST_TEST(seconds_since(start) < (sanitized ? 8 : 3));
+    BOOST_TEST(seconds_since(start) < (sanitized ? 12 : 5));
   }
 }
 
@@ -186,7 +189,7 @@ BOOST_FIXTURE_TEST_CASE(the_client_comes_back_when_the_server_does, stage) {
     const auto start = clock_type::now();
     client.wait_until_ready();
     // -max-retry-interval caps the pause, however long the server was away.
-    BOOST_TEST(seconds_since(start) < (sanitized ? 5 : 1.5));
+    BOOST_TEST(seconds_since(start) < (sanitized ? 8 : 4));
     BOOST_TEST(client.public_port() == port);
     BOOST_TEST(visit(port, "again") == "again");
   }
@@ -196,7 +199,8 @@ BOOST_FIXTURE_TEST_CASE(the_very_first_connection_is_retried_too_and_pauses_grow
   server_process first(room);
   const std::string address = first.address();
   BOOST_TEST(first.stop() == 0);
-  client_setup setup{.more = {"-log-level", "debug"}, .max_retry_interval = "100ms", .wait_until_ready = false};
+  client_setup setup{
+      .more = {"-log-level", "debug"}, .max_retry_interval = "100ms", .wait_until_ready = false};
   client_process client(room, first, echo.port(), setup);
   std::vector<double> pauses;
   while (pauses.size() < 10) {

@@ -10,9 +10,9 @@ namespace {
 wall_time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
 crypto::credential authority(wall_time from, wall_time to) {
-  test::certificate_plan plan{"GoTunnel CA", from, to, {}, false};
+  testing::certificate_plan plan{"GoTunnel CA", from, to, {}, false};
   plan.extensions = {{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,keyCertSign"}};
-  return test::make_certificate(plan);
+  return testing::make_certificate(plan);
 }
 
 const std::string other_pin = "sha256:" + std::string(64, 'a');
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(a_ca_file_that_cannot_be_used_is_refused_before_the_first_a
   const auto good = authority(now() - 48h, now() + 24h);
   spill(room.path() / "old.crt", old.certificate);
   spill(room.path() / "leaf.crt",
-        test::make_certificate(test::plain_leaf(now() - 24h, now() + 24h), &good).certificate);
+        testing::make_certificate(testing::plain_leaf(now() - 24h, now() + 24h), &good).certificate);
   spill(room.path() / "junk.crt", "-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n");
   spill(room.path() / "key.crt", good.key.reveal());
   const std::string copy_or_pin =
@@ -111,16 +111,16 @@ BOOST_AUTO_TEST_CASE(a_server_whose_certificate_is_for_something_else_or_expired
   const auto ca = authority(now() - 48h, now() + 24h);
   spill(room.path() / "ca.crt", ca.certificate);
   {
-    auto plan = test::plain_leaf(now() - 24h, now() + 24h);
+    auto plan = testing::plain_leaf(now() - 24h, now() + 24h);
     plan.extensions = {{NID_subject_alt_name, "DNS:elsewhere.example"}};
-    const tls_server server(room, test::make_certificate(plan, &ca));
+    const tls_server server(room, testing::make_certificate(plan, &ca));
     BOOST_TEST(last_word(room, server.address(), {}) ==
                "the certificate of " + server.address() +
                    " is of the right CA but not for gotunnel.internal; give the server the server.crt that "
                    "it made itself");
   }
   for (const auto& [from, to] : {std::pair{now() - 48h, now() - 24h}, std::pair{now() + 24h, now() + 48h}}) {
-    const tls_server server(room, test::make_certificate(test::plain_leaf(from, to), &ca));
+    const tls_server server(room, testing::make_certificate(testing::plain_leaf(from, to), &ca));
     BOOST_TEST(last_word(room, server.address(), {}) ==
                "the certificate of " + server.address() +
                    " is expired or not yet valid; run `gotunnel pki renew` on the server, and check the "

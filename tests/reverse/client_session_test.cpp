@@ -37,6 +37,7 @@ struct bench {
   asio::awaitable<void> run_client() {
     outcome = co_await client->run();
     ended = true;
+    co_await client->drain();
   }
   asio::awaitable<void> run_server() { server_end = co_await server->run(); }
 

@@ -16,11 +16,11 @@ void* counted(std::size_t size) {
 
 } // namespace
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 std::size_t allocations() noexcept { return count.load(std::memory_order_relaxed); }
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing
 
 // The aligned and nothrow forms keep the library's definitions: the first is not used here, the second calls
 // these.

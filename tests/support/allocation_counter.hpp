@@ -7,8 +7,8 @@
 
 #include <cstddef>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 [[nodiscard]] std::size_t allocations() noexcept;
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing

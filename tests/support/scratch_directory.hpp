@@ -50,12 +50,3 @@ inline unsigned mode_of(const std::filesystem::path& file) {
 }
 
 } // namespace gotunnel::testing
-
-namespace gotunnel::test {
-
-using scratch_files = testing::scratch_directory;
-using testing::mode_of;
-using testing::slurp;
-using testing::spill;
-
-} // namespace gotunnel::test

@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 struct pair_options {
   int steps = 400;
@@ -218,4 +218,4 @@ private:
   std::string failure_;
 };
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing

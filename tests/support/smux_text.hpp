@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gotunnel::test {
+namespace gotunnel::testing {
 
 inline constexpr time_point start{1h};
 
@@ -128,4 +128,4 @@ inline constexpr time_point start{1h};
   return fmt::format("{}", fmt::join(ids, " "));
 }
 
-} // namespace gotunnel::test
+} // namespace gotunnel::testing

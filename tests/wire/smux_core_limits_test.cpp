@@ -9,12 +9,12 @@
 namespace gotunnel::wire {
 namespace {
 
-using test::frame;
-using test::play;
-using test::said;
-using test::sent;
-using test::start;
-using test::update;
+using testing::frame;
+using testing::play;
+using testing::said;
+using testing::sent;
+using testing::start;
+using testing::update;
 using command = smux_command;
 
 constexpr std::size_t kib = 1024;
@@ -291,9 +291,9 @@ BOOST_AUTO_TEST_CASE(frames_allocate_nothing_once_warm) {
   };
   for (int i = 0; i < 100; ++i) round();
   carried = 0;
-  const std::size_t before = test::allocations();
+  const std::size_t before = testing::allocations();
   for (int i = 0; i < 2000; ++i) round();
-  BOOST_TEST(test::allocations() == before);
+  BOOST_TEST(testing::allocations() == before);
   BOOST_TEST(carried > 2000 * 50 * kib);
 }
 

@@ -6,9 +6,9 @@ namespace gotunnel::wire {
 namespace {
 
 void play_pair(const smux_config& left, const smux_config& right, std::uint64_t first_seed,
-               test::pair_options options = {}) {
+               testing::pair_options options = {}) {
   for (std::uint64_t seed = first_seed; seed < first_seed + 4; ++seed) {
-    test::smux_pair pair(left, right, seed, options);
+    testing::smux_pair pair(left, right, seed, options);
     while (pair.step()) {
     }
     BOOST_TEST(pair.verdict() == "", "seed " << seed << ": " << pair.verdict());
@@ -22,7 +22,7 @@ smux_config with(smux_config config, smux_role role) {
   return config;
 }
 
-void play_both(const smux_config& config, std::uint64_t first_seed, test::pair_options options = {}) {
+void play_both(const smux_config& config, std::uint64_t first_seed, testing::pair_options options = {}) {
   play_pair(with(config, smux_role::client), with(config, smux_role::server), first_seed, options);
 }
 

@@ -7,13 +7,13 @@
 namespace gotunnel::wire {
 namespace {
 
-using test::frame;
-using test::play;
-using test::rst;
-using test::said;
-using test::sent;
-using test::start;
-using test::update;
+using testing::frame;
+using testing::play;
+using testing::rst;
+using testing::said;
+using testing::sent;
+using testing::start;
+using testing::update;
 using command = smux_command;
 
 constexpr smux_config plain{.role = smux_role::server};
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(scripts_read_the_same_in_any_pieces) {
   one.version = 1;
   const std::vector<script> scripts{
       {"captured", plain,
-       test::unhex("0200000003000000 020205000300000068656c6c6f 0203000000000000 0201000003000000"),
+       testing::unhex("0200000003000000 020205000300000068656c6c6f 0203000000000000 0201000003000000"),
        "opened 3, data 3 hello, finished 3"},
       {"version 1", one, frame(command::syn, 3, {}, 1) + frame(command::psh, 3, "x", 1),
        "opened 3, data 3 x"},

@@ -7,8 +7,8 @@
 namespace gotunnel::wire {
 namespace {
 
-using test::frame;
-using test::unhex;
+using testing::frame;
+using testing::unhex;
 
 result<smux_header> decode(std::string_view bytes, std::uint8_t version = 2, bool resets = false) {
   return decode_header(as_bytes(bytes).first<smux_header::size>(), version, resets);
@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_SUITE(smux_frame_test)
 BOOST_AUTO_TEST_CASE(frames_are_those_of_smux) {
   BOOST_TEST(frame(smux_command::syn, 3) == unhex("02 00 0000 03000000"));
   BOOST_TEST(frame(smux_command::psh, 3, "hello") == unhex("02 02 0500 03000000 68656c6c6f"));
-  BOOST_TEST(test::update(3, 5, 65536) == unhex("02 04 0800 03000000 05000000 00000100"));
+  BOOST_TEST(testing::update(3, 5, 65536) == unhex("02 04 0800 03000000 05000000 00000100"));
   BOOST_TEST(frame(smux_command::nop, 0) == unhex("02 03 0000 00000000"));
   BOOST_TEST(frame(smux_command::fin, 3) == unhex("02 01 0000 03000000"));
   BOOST_TEST(frame(smux_command::syn, 3, {}, 1) == unhex("01 00 0000 03000000"));

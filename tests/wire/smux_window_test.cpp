@@ -7,7 +7,7 @@
 namespace gotunnel::wire {
 namespace {
 
-using test::start;
+using testing::start;
 
 constexpr std::uint32_t kib = 1024;
 
