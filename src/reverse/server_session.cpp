@@ -99,15 +99,17 @@ asio::awaitable<void> server_session::wait_for_visitors() {
 
 asio::awaitable<void> server_session::serve() {
   auto late = std::make_optional<net::deadline>(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
-  auto control = co_await mux_->accept();
-  if (!control) co_return;
+  auto first = co_await mux_->accept();
+  if (!first) co_return;
   late.reset();
-  (*control)->prioritize();
+  // Of the session, not of this task: another task may still be writing on it when this one ends.
+  control_ = std::move(*first);
+  control_->prioritize();
   tasks_.spawn("further streams", refuse_streams());
   if (native_)
-    co_await serve_native(**control);
+    co_await serve_native(*control_);
   else
-    co_await serve_seed(**control);
+    co_await serve_seed(*control_);
 }
 
 /// Only the control stream is the client's to open.

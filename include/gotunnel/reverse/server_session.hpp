@@ -60,6 +60,7 @@ private:
   bool native_;
   wire::client_hello hello_;
   std::shared_ptr<mux::session> mux_;
+  mux::mux_stream_ptr control_;
   net::task_group tasks_;                    ///< control
   net::task_group visitor_tasks_;
   net::signal changed_;                      ///< visitors_, unsaid_ or saying_ changed
