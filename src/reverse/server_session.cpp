@@ -72,6 +72,7 @@ asio::awaitable<void> server_session::run() {
   log::info("reverse", "client {} disconnected: {}", client_, why.message());
   tasks_.cancel();
   co_await tasks_.join();
+  control_.reset(); // here: the last to hold this session may be on another worker
   // A bind that waited for the port's former holder may have got the port meanwhile, for nobody.
   co_await net::ask(front_, [this] { book_.release_all(*this); });
   while (!pings_.empty()) pong(pings_.begin()->first, false);
