@@ -2,6 +2,7 @@
 
 #include "support/loopback.hpp"
 #include "support/print_error.hpp"
+#include "support/refuses.hpp"
 #include "support/run.hpp"
 
 using namespace gotunnel;
@@ -83,15 +84,6 @@ struct bench {
   port_book book;
   wire::error_answer refusal;
 };
-
-bool refuses(std::uint16_t port) {
-  try {
-    const auto visitor = loopback_socket::connect(port);
-  } catch (const std::system_error& e) {
-    return e.code() == std::errc::connection_refused;
-  }
-  return false;
-}
 
 } // namespace
 

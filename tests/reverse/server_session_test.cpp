@@ -6,6 +6,7 @@
 #include "support/loopback.hpp"
 #include "support/memory_stream.hpp"
 #include "support/print_error.hpp"
+#include "support/refuses.hpp"
 #include "support/run.hpp"
 
 using namespace gotunnel;
@@ -81,15 +82,6 @@ struct bench {
   error_code client_end;
   bool ended = false;
 };
-
-bool refuses(std::uint16_t port) {
-  try {
-    const auto visitor = loopback_socket::connect(port);
-  } catch (const std::system_error& e) {
-    return e.code() == std::errc::connection_refused;
-  }
-  return false;
-}
 
 } // namespace
 
