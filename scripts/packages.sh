@@ -10,7 +10,7 @@
 boost_packages() {
   local version=""
   if [[ $(. /etc/os-release && echo "${VERSION_ID:-}") == 12 ]]; then version=1.81; fi
-  printf 'libboost-%s-dev\n' "json$version" "log$version" "test$version"
+  printf 'libboost-%s-dev\n' "json$version" "log$version" "program-options$version" "test$version"
 }
 
 packages_for() {

@@ -2,6 +2,9 @@
 
 #include "gotunnel/app/usage_error.hpp"
 
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/value_semantic.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +12,9 @@
 #include <utility>
 
 namespace gotunnel::app {
+
+namespace po = boost::program_options;
+
 namespace {
 
 /// Levenshtein distance.
@@ -43,6 +49,15 @@ std::optional<spelled_option> read_word(std::string_view word) {
   return read;
 }
 
+const option help_option{"help", "", "", ""};
+
+void keep_last_of_each(std::vector<po::option>& options) {
+  for (auto each = options.begin(); each != options.end();) {
+    const auto again = [&](const po::option& later) { return later.string_key == each->string_key; };
+    each = std::any_of(each + 1, options.end(), again) ? options.erase(each) : each + 1;
+  }
+}
+
 bool is_false(std::string_view text) {
   return text == "false" || text == "off" || text == "0" || text == "no";
 }
@@ -63,39 +78,55 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
   return best;
 }
 
-bool parsed_options::on(const std::string& name) const { return is_true(values_.at(name)); }
+bool parsed_options::on(const std::string& name) const { return is_true(text(name)); }
 
 parsed_options option_set::parse(const std::vector<std::string>& arguments) const {
-  parsed_options result;
-  for (const option& each : options_)
-    result.values_[each.name] = each.is_switch() && each.fallback.empty() ? "false" : each.fallback;
-
   const option* last = nullptr;
-  for (auto word = arguments.begin(); word != arguments.end(); ++word) {
-    const auto spelled = read_word(*word);
-    if (!spelled) refuse_argument(*word, last);
-    if (spelled->name == "help" || spelled->name == "h") {
-      result.help_ = true;
-      continue;
-    }
-    last = &find(spelled->name);
-    std::string value = spelled->value.value_or("true");
-    if (!spelled->value && !last->is_switch()) {
-      if (++word == arguments.end())
-        throw usage_error(fmt::format("-{} needs a value, -{} {}; see `gotunnel {} --help`", last->name,
-                                      last->name, last->argument, command_));
-      value = *word;
-    }
-    if (last->is_switch() && !is_true(value) && !is_false(value))
-      throw usage_error(fmt::format("-{} \"{}\": this is a switch; give -{} or -{}=false", last->name, value,
-                                    last->name, last->name));
-    result.values_[last->name] = std::move(value);
-    result.given_[last->name] = true;
-  }
+  const auto style = [this, &last](std::vector<std::string>& words) {
+    return std::vector{take(words, last)};
+  };
+  const auto description = declared();
+  auto read = po::command_line_parser(arguments).options(description).extra_style_parser(style).run();
+  keep_last_of_each(read.options);
+  parsed_options result;
+  po::store(read, result.values_);
   return result;
 }
 
+po::options_description option_set::declared() const {
+  po::options_description description;
+  const auto declare = [&](const option& each) {
+    const std::string fallback = each.is_switch() && each.fallback.empty() ? "false" : each.fallback;
+    description.add_options()(each.name.c_str(), po::value<std::string>()->default_value(fallback));
+  };
+  std::for_each(options_.begin(), options_.end(), declare);
+  declare(help_option);
+  return description;
+}
+
+/// Takes the next option, and the word of its value, from the front of `words`.
+po::option option_set::take(std::vector<std::string>& words, const option*& last) const {
+  const auto spelled = read_word(words.front());
+  if (!spelled) refuse_argument(words.front(), last);
+  words.erase(words.begin());
+  const option& found = find(spelled->name);
+  std::string value = spelled->value.value_or("true");
+  if (!spelled->value && !found.is_switch()) {
+    if (words.empty())
+      throw usage_error(fmt::format("-{} needs a value, -{} {}; see `gotunnel {} --help`", found.name,
+                                    found.name, found.argument, command_));
+    value = std::move(words.front());
+    words.erase(words.begin());
+  }
+  if (found.is_switch() && !is_true(value) && !is_false(value))
+    throw usage_error(fmt::format("-{} \"{}\": this is a switch; give -{} or -{}=false", found.name, value,
+                                  found.name, found.name));
+  last = &found;
+  return {found.name, {std::move(value)}};
+}
+
 const option& option_set::find(const std::string& name) const {
+  if (name == "help" || name == "h") return help_option;
   const auto found =
       std::find_if(options_.begin(), options_.end(), [&](const option& each) { return each.name == name; });
   if (found != options_.end()) return *found;

@@ -3,6 +3,8 @@
 #include "e2e/bulk.hpp"
 #include "e2e/process_facts.hpp"
 #include "e2e/tunnel.hpp"
+#include "support/elapsed.hpp"
+#include "support/refuses.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,12 +18,6 @@ using clock_type = std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t size = (sanitized ? 2UL : 20UL) * 1024 * 1024;
-
-double seconds_since(clock_type::time_point start) {
-  return std::chrono::duration<double>(clock_type::now() - start).count();
-}
-
-std::uint16_t free_port() { return loopback_listener().port(); }
 
 words with(words some, const words& more) {
   some.insert(some.end(), more.begin(), more.end());
@@ -78,15 +74,6 @@ void echoes(std::uint16_t port) {
   BOOST_TEST(right);
 }
 
-bool refuses(std::uint16_t port) {
-  try {
-    const auto visitor = loopback_socket::connect(port);
-    return false;
-  } catch (const std::system_error&) {
-    return true;
-  }
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(seed_interop)
@@ -101,11 +88,9 @@ BOOST_FIXTURE_TEST_CASE(an_original_client_works_with_our_server_in_either_tls_v
     // Killed: the port is free at once, not after a minute as with the original server.
     client.signal(SIGKILL);
     BOOST_REQUIRE(client.wait(patience).has_value());
-    const auto start = clock_type::now();
-    while (!refuses(port) && seconds_since(start) < 5) continue;
-    BOOST_TEST_MESSAGE("port of a killed original client released after " << seconds_since(start) * 1000
-                                                                          << " ms");
-    BOOST_TEST(seconds_since(start) < (sanitized ? 1.0 : 0.1));
+    const double took = seconds_until_refused(port, 5);
+    BOOST_TEST_MESSAGE("port of a killed original client released after " << took * 1000 << " ms");
+    BOOST_TEST(took < (sanitized ? 1.0 : 0.1));
   }
   BOOST_TEST(server.stop() == 0);
 }

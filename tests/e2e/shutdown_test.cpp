@@ -3,6 +3,8 @@
 #include "e2e/native_peer.hpp"
 #include "e2e/process_facts.hpp"
 #include "e2e/tunnel.hpp"
+#include "support/elapsed.hpp"
+#include "support/refuses.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,29 +18,10 @@ using clock_type = std::chrono::steady_clock;
 
 namespace {
 
-double seconds_since(clock_type::time_point start) {
-  return std::chrono::duration<double>(clock_type::now() - start).count();
-}
-
 struct stage {
   scratch_directory room;
   local_service echo{local_service::echo};
 };
-
-bool refuses(std::uint16_t port) {
-  try {
-    const auto visitor = loopback_socket::connect(port);
-    return false;
-  } catch (const std::system_error&) {
-    return true;
-  }
-}
-
-bool becomes_refused(std::uint16_t port) {
-  for (const auto start = clock_type::now(); seconds_since(start) < 20;)
-    if (refuses(port)) return true;
-  return false;
-}
 
 /// The program has said that it stops, leaves with 0 by itself.
 void leaves_well(child_process& child) {
@@ -60,8 +43,8 @@ void drains(stage& s, side which, int number) {
   BOOST_TEST(visitor.read(5) == "hello");
 
   stopped.signal(number);
-  BOOST_TEST(becomes_refused(client.public_port()));
-  if (which == side::server) BOOST_TEST(becomes_refused(server.port()));
+  BOOST_TEST(seconds_until_refused(client.public_port(), 20) < 20);
+  if (which == side::server) BOOST_TEST(seconds_until_refused(server.port(), 20) < 20);
   BOOST_TEST(stopped.running());
   // The connection has its whole life still: more than fits into any buffer, and a half-close.
   visitor.limit(patience);

@@ -3,6 +3,7 @@
 #include "e2e/bulk.hpp"
 #include "e2e/process_facts.hpp"
 #include "e2e/tunnel.hpp"
+#include "support/elapsed.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -21,10 +22,6 @@ using clock_type = std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t mebibyte = 1024UL * 1024;
-
-double seconds_since(clock_type::time_point start) {
-  return std::chrono::duration<double>(clock_type::now() - start).count();
-}
 
 struct tunnel {
   explicit tunnel(local_service::handler serve) : service(std::move(serve)) {}

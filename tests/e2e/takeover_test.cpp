@@ -3,6 +3,8 @@
 #include "e2e/native_peer.hpp"
 #include "e2e/process_facts.hpp"
 #include "e2e/relay.hpp"
+#include "support/elapsed.hpp"
+#include "support/refuses.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,10 +18,6 @@ using clock_type = std::chrono::steady_clock;
 
 namespace {
 
-double seconds_since(clock_type::time_point start) {
-  return std::chrono::duration<double>(clock_type::now() - start).count();
-}
-
 struct stage {
   scratch_directory room;
   server_process server{room};
@@ -32,9 +30,6 @@ struct stage {
     return s;
   }
 };
-
-/// A port that nobody has at the moment.
-std::uint16_t free_port() { return loopback_listener().port(); }
 
 /// Connects to a public port again and again, and counts refusals: the listener was closed then.
 class watcher {
@@ -62,19 +57,6 @@ private:
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
-
-/// How long it takes until connections are refused.
-double until_refused(std::uint16_t port) {
-  const auto start = clock_type::now();
-  while (seconds_since(start) < 25) {
-    try {
-      const auto visitor = loopback_socket::connect(port);
-    } catch (const std::system_error&) {
-      break;
-    }
-  }
-  return seconds_since(start);
-}
 
 } // namespace
 
@@ -245,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(a_claimant_that_leaves_while_it_waits_leaves_no_port_beh
     BOOST_REQUIRE(holder.next_frame(patience).has_value()); // the ping, not answered
     claimant.tls().drop(true);
   }
-  BOOST_TEST(until_refused(port) < 5);
+  BOOST_TEST(seconds_until_refused(port) < 5);
   native_peer next(server);
   next.open();
   BOOST_TEST(bound_port(next.bind(1, port).value_or("")) == port);
@@ -260,7 +242,7 @@ BOOST_FIXTURE_TEST_CASE(the_port_is_released_as_soon_as_the_session_ends, stage)
       const std::uint16_t port = bound_port(peer.bind(1, 0).value_or(""));
       BOOST_REQUIRE(port != 0);
       peer.tls().drop(by_reset);
-      took.push_back(until_refused(port));
+      took.push_back(seconds_until_refused(port));
     }
     std::sort(took.begin(), took.end());
     BOOST_TEST_MESSAGE("port released after " << (by_reset ? "RST" : "EOF") << ": median " << took[4] * 1000
@@ -312,7 +294,7 @@ BOOST_FIXTURE_TEST_CASE(is_found_within_fifteen_seconds_by_both_sides, stage) {
   way.freeze();
   BOOST_TEST(client.child().wait_for(output::err, "was lost", 25s).has_value());
   const double found = seconds_since(start);
-  BOOST_TEST(until_refused(mute_port) < 25);
+  BOOST_TEST(seconds_until_refused(mute_port) < 25);
   const double released = seconds_since(start);
   BOOST_TEST_MESSAGE("silent death: found by the client after " << found << " s, by the server after "
                                                                 << released << " s");

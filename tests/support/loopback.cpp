@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <random>
 #include <system_error>
 
 namespace gotunnel::testing {
@@ -104,6 +106,21 @@ loopback_socket loopback_listener::accept() const {
   socket.limit(std::chrono::seconds(30));
   set_nodelay(socket);
   return socket;
+}
+
+std::uint16_t free_port() {
+  constexpr std::uint16_t first = 10'000;
+  std::uint16_t first_ephemeral = 32'768;
+  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> first_ephemeral;
+  std::random_device random;
+  std::uniform_int_distribution<std::uint16_t> ports(first, static_cast<std::uint16_t>(first_ephemeral - 1));
+  while (true) {
+    const std::uint16_t port = ports(random);
+    const loopback_socket socket = made();
+    const sockaddr_in address = loopback(port);
+    if (::bind(socket.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+      return port;
+  }
 }
 
 } // namespace gotunnel::testing

@@ -55,4 +55,9 @@ private:
   std::uint16_t port_ = 0;
 };
 
+/// A port that nobody has at the moment, for a program that must be told one. It is not an ephemeral one:
+/// those may be given to any connection meanwhile, and even an ended connection keeps its port from
+/// listeners.
+[[nodiscard]] std::uint16_t free_port();
+
 } // namespace gotunnel::testing

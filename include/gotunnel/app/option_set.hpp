@@ -1,16 +1,19 @@
 // The options of one sub-command, in the spelling of Go's flag package: `-x v`, `-x=v`, `--x v`, `--x=v`; a
-// switch is `-x` or
-// `-x=false` and never takes the next word; a value may begin with a dash; the last one given counts.
+// switch is `-x` or `-x=false` and never takes the next word; a value may begin with a dash; the last one
+// given counts.
 //
-// Read by our own few lines: Boost.Program_options knows single dashes only as a disguise of double ones, and
-// then can neither tell an unknown option from an argument nor an empty value from a missing one.
+// Boost.Program_options keeps the declarations, the defaults and the values. The spelling is ours, as its
+// extra style parser: its own styles take an unknown `-lisen` for an argument, call `-secret=` a missing
+// value, and let a switch swallow the next word.
 //
 //   option_set options("server", {{"listen", "ADDR", "7000", "where clients connect"}, ...});
-//   parsed_options given = options.parse(arguments);      // throws usage_error; the nearest name is
-//   suggested given.text("listen")                                   // what was given, else the default
+//   parsed_options given = options.parse(arguments);   // throws usage_error; the nearest name is suggested
+//   given.text("listen")                               // what was given, else the default
 #pragma once
 
-#include <map>
+#include <boost/program_options/parsers.hpp>
+#include <boost/program_options/variables_map.hpp>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,16 +32,16 @@ struct option {
 
 class parsed_options {
 public:
-  [[nodiscard]] bool given(const std::string& name) const { return given_.contains(name); }
-  [[nodiscard]] const std::string& text(const std::string& name) const { return values_.at(name); }
+  [[nodiscard]] bool given(const std::string& name) const { return !values_[name].defaulted(); }
+  [[nodiscard]] const std::string& text(const std::string& name) const {
+    return values_[name].as<std::string>();
+  }
   [[nodiscard]] bool on(const std::string& name) const;
-  [[nodiscard]] bool help_wanted() const noexcept { return help_; }
+  [[nodiscard]] bool help_wanted() const { return on("help"); }
 
 private:
   friend class option_set;
-  std::map<std::string, std::string> values_; ///< all options, defaults included
-  std::map<std::string, bool> given_;
-  bool help_ = false;
+  boost::program_options::variables_map values_; ///< all options, defaults included
 };
 
 class option_set {
@@ -51,6 +54,9 @@ public:
   [[nodiscard]] std::string describe() const;
 
 private:
+  [[nodiscard]] boost::program_options::options_description declared() const;
+  [[nodiscard]] boost::program_options::option take(std::vector<std::string>& words,
+                                                    const option*& last) const;
   [[nodiscard]] const option& find(const std::string& name) const;
   [[noreturn]] void refuse_argument(const std::string& word, const option* after) const;
 
