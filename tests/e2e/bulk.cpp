@@ -44,10 +44,10 @@ std::size_t receive_pattern(const loopback_socket& from, std::uint64_t seed) {
   }
 }
 
-void reset(loopback_socket& socket) {
-  const linger at_once{1, 0};
-  ::setsockopt(socket.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  socket = loopback_socket();
+void reset(const loopback_socket& socket) {
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  ::connect(socket.descriptor(), &nobody, sizeof nobody);
 }
 
 how ends(const loopback_socket& socket, std::chrono::milliseconds limit) {

@@ -26,8 +26,8 @@ void send_pattern(const loopback_socket& to, std::size_t size, std::uint64_t see
 /// Reads to the end of the stream or the first wrong byte; how many were right.
 [[nodiscard]] std::size_t receive_pattern(const loopback_socket& from, std::uint64_t seed);
 
-/// Ends the connection with a reset.
-void reset(loopback_socket& socket);
+/// Ends the connection with a reset; the descriptor stays, unconnected.
+void reset(const loopback_socket& socket);
 /// How a connection ends: waits for it, dropping what comes before.
 enum class how { fin, rst, not_yet };
 [[nodiscard]] how ends(const loopback_socket& socket, std::chrono::milliseconds limit);

@@ -1,5 +1,7 @@
 #include "e2e/relay.hpp"
 
+#include "e2e/bulk.hpp"
+
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -8,15 +10,6 @@
 #include <vector>
 
 namespace gotunnel::testing {
-namespace {
-
-void reset(loopback_socket& socket) {
-  const linger at_once{1, 0};
-  ::setsockopt(socket.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  socket = loopback_socket();
-}
-
-} // namespace
 
 relay::relay(std::uint16_t target) : target_(target), thread_([this] { run(); }) {}
 

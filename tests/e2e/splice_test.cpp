@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_reset_stays_a_reset_both_ways) {
       visitor.write("x");
       service_saw.set_value(ends(visitor, patience));
     });
-    auto visitor = t.visitor();
+    const auto visitor = t.visitor();
     BOOST_TEST(visitor.read(1) == "x");
     reset(visitor);
     BOOST_TEST((service_saw.get_future().get() == how::rst));

@@ -6,6 +6,8 @@
 
 #include <boost/system/errc.hpp>
 
+#include <sys/ioctl.h>
+
 using namespace gotunnel;
 using namespace gotunnel::testing;
 using net::socket_stream;
@@ -40,12 +42,23 @@ asio::awaitable<void> read_once(net::stream& from, error_code& outcome) {
   if (!bytes) outcome = bytes.error();
 }
 
-/// Writes until the kernel takes no more.
-asio::awaitable<void> fill(net::stream& to) {
+int unread(const connection& c) {
+  int size = 0;
+  ::ioctl(c.far.descriptor(), FIONREAD, &size);
+  return size;
+}
+
+/// Writes until the kernel takes no more and nothing of it is still on its way.
+asio::awaitable<void> fill(connection& c) {
   net::task_group tasks(co_await asio::this_coro::executor, "test");
   error_code outcome;
-  tasks.spawn("fill", send(to, 64 << 20, outcome));
-  co_await pause(20ms); // as long as it writes it does not let go of the loop
+  tasks.spawn("fill", send(c.near, 64 << 20, outcome));
+  for (int still = 0, last = -1; still < 10;) {
+    co_await pause(2ms);
+    const int now = unread(c);
+    still = now == last ? still + 1 : 0;
+    last = now;
+  }
   BOOST_TEST(tasks.size() == 1U);
   tasks.cancel();
   co_await tasks.join();
@@ -149,12 +162,12 @@ BOOST_AUTO_TEST_CASE(closing_ends_what_waits_and_everything_after) {
   run([](log_capture&) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
     connection c(where, purpose::visitor);
-    co_await fill(c.near);
+    co_await fill(c);
     error_code read_outcome;
     error_code write_outcome;
     net::task_group tasks(where, "test");
     tasks.spawn("read", read_once(c.near, read_outcome));
-    tasks.spawn("write", send(c.near, 100, write_outcome));
+    tasks.spawn("write", send(c.near, 64 << 20, write_outcome));
     co_await yield(5);
     BOOST_TEST(tasks.size() == 2U);
     c.near.close(net::ending::abort);
@@ -179,7 +192,7 @@ BOOST_AUTO_TEST_CASE(writable_means_that_a_write_leaves_at_once) {
     connection c(where, purpose::carrier);
     const auto at_once = co_await c.near.wait_writable();
     BOOST_TEST(at_once.has_value());
-    co_await fill(c.near);
+    co_await fill(c);
 
     bool writable = false;
     const auto wait = [](net::stream& on, bool& done) -> asio::awaitable<void> {
@@ -207,12 +220,12 @@ BOOST_AUTO_TEST_CASE(waiting_operations_can_be_cancelled) {
   run([](log_capture&) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
     connection c(where, purpose::visitor);
-    co_await fill(c.near);
+    co_await fill(c);
     error_code read_outcome;
     error_code write_outcome;
     net::task_group tasks(where, "test");
     tasks.spawn("read", read_once(c.near, read_outcome));
-    tasks.spawn("write", send(c.near, 100, write_outcome));
+    tasks.spawn("write", send(c.near, 64 << 20, write_outcome));
     co_await yield(5);
     tasks.cancel();
     co_await tasks.join();
