@@ -1,5 +1,7 @@
 #include "gotunnel/base/block_pool.hpp"
 
+#include <malloc.h>
+
 #include <array>
 #include <cstdlib>
 #include <new>
@@ -28,9 +30,13 @@ struct free_lists {
   free_lists() {
     for (std::size_t i = 0; i < classes.size(); ++i) lists[i].reserve(classes[i].second);
   }
-  ~free_lists() {
-    for (auto& list : lists)
+  ~free_lists() { clear(); }
+
+  void clear() noexcept {
+    for (auto& list : lists) {
       for (std::byte* data : list) std::free(data);
+      list.clear();
+    }
   }
 };
 
@@ -60,6 +66,11 @@ block::~block() {
     list.push_back(data_);
   else
     std::free(data_);
+}
+
+void return_unused_memory() noexcept {
+  pool().clear();
+  ::malloc_trim(0);
 }
 
 } // namespace gotunnel

@@ -76,17 +76,11 @@ net::task<> mux_stream::shut() {
   co_return result<>();
 }
 
-void mux_stream::close(net::ending how) {
-  const bool complete = shut_ && peer_finished_ && unread_.empty();
-  if (how == net::ending::abort || !complete) {
-    reset(wire::smux_reset_reason::aborted);
-  } else {
-    fail(errc::closed);
-  }
-}
+void mux_stream::close(net::ending) { reset(wire::smux_reset_reason::aborted); }
 
 void mux_stream::reset(wire::smux_reset_reason reason) {
   if (failure_) return;
+  // A stream that has ended both ways, and was read to its end, has nothing to tell.
   const bool complete = shut_ && peer_finished_ && unread_.empty();
   if (!complete) owner_->core_.reset(id_, reason);
   fail(errc::closed);

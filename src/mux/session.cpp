@@ -14,6 +14,8 @@ namespace {
 
 // Bytes of frames chosen at once: one sealing and one system call each. Sixteen TLS records.
 constexpr std::size_t batch = 256 * 1024;
+// So much at once is a transfer, which leaves buffers behind, and not a few words.
+constexpr std::size_t bulk = 16 * 1024;
 // The keeper's pace when no NOPs are wanted.
 constexpr duration keeper_round = 60s;
 // How long frames that are due may take to leave after close().
@@ -110,6 +112,7 @@ asio::awaitable<void> session::read_carrier() {
     if (!bytes) co_return abort(bytes.error());
     if (bytes->empty()) co_return abort(errc::closed);
     last_heard_ = now();
+    stirred_ |= bytes->size() >= bulk;
     if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
       round_trip_asked_ = last_heard_;
       core_.set_round_trip(carrier_->round_trip());
@@ -167,6 +170,7 @@ asio::awaitable<void> session::write_carrier() {
       if (found != streams_.end()) found->second->sent();
     }
     if (size == 0) continue;
+    stirred_ |= size >= bulk;
     const auto written = co_await carrier_->write(frames.span().first(size));
     if (!written) co_return abort(written.error());
   }
@@ -188,7 +192,15 @@ asio::awaitable<void> session::keep_alive() {
     const auto kept = core_.tick(now());
     if (!kept) co_return abort(kept.error());
     wake();
+    rest_after_work();
   }
+}
+
+/// What a bulk transfer needed is given back when a round of the keeper has passed without one.
+void session::rest_after_work() {
+  if (!stirred_ && swollen_) return_unused_memory();
+  swollen_ = stirred_;
+  stirred_ = false;
 }
 
 void session::forget(wire::stream_id id) { streams_.erase(id); }

@@ -19,14 +19,12 @@ constexpr duration header_limit = 10s;
 constexpr duration local_dial_limit = 10s;
 // How long the local service may take to read what had arrived for it whole when the session ended.
 constexpr duration drain_limit = 10s;
-// An original server sends a NOP every 10 s and nothing sooner.
-constexpr duration seed_silence = 14s;
 
 wire::smux_config mux_config(const link::reached& server) {
   wire::smux_config config;
   config.role = wire::smux_role::client;
   config.resets = (server.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
-  if (!server.native) config.keepalive_timeout = seed_silence;
+  if (!server.native) config.keepalive_timeout = wire::seed_silence_limit;
   return config;
 }
 
@@ -35,7 +33,7 @@ wire::smux_config mux_config(const link::reached& server) {
 client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
                                local_target target, ready_handler ready)
     : where_(std::move(where)), native_(server.native), remote_port_(remote_port), target_(std::move(target)),
-      ready_(std::move(ready)), tasks_(where_, "reverse"), visitor_tasks_(where_, "reverse"), changed_(where_) {
+      ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
   const auto config = mux_config(server);
   mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config);
 }
@@ -53,28 +51,15 @@ asio::awaitable<session_outcome> client_session::run() {
   tasks_.cancel();
   co_await tasks_.join();
   if (cancelled) {
-    visitor_tasks_.cancel();
-    co_await visitor_tasks_.join();
+    co_await visitors_.send_away();
     std::rethrow_exception(cancelled);
   }
   co_return outcome_;
 }
 
 asio::awaitable<void> client_session::drain() {
-  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + drain_limit);
-  co_await wait_for_visitors();
-  visitor_tasks_.cancel();
-  co_await visitor_tasks_.join();
-}
-
-/// Until all have left, or give_up_ has come.
-asio::awaitable<void> client_session::wait_for_visitors() {
-  for (;;) {
-    const auto left = give_up_ - std::chrono::steady_clock::now();
-    if (visitors_ == 0 || left <= duration::zero()) co_return;
-    net::deadline late(where_, left, [this] { changed_.notify(); });
-    co_await changed_.wait();
-  }
+  visitors_.leave_by(std::chrono::steady_clock::now() + drain_limit);
+  co_await visitors_.drain();
 }
 
 asio::awaitable<void> client_session::control() {
@@ -167,22 +152,11 @@ asio::awaitable<void> client_session::accept_visitors() {
     if (stopping_)
       (*next)->reset(wire::smux_reset_reason::aborted);
     else
-      visitor_tasks_.spawn("visitor", serve_visitor(std::move(*next)));
+      visitors_.admit(serve_visitor(std::move(*next)));
   }
 }
 
 asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) {
-  struct counted {
-    explicit counted(client_session& owner) : self(owner) { ++self.visitors_; }
-    counted(const counted&) = delete;
-    counted& operator=(const counted&) = delete;
-    ~counted() {
-      --self.visitors_;
-      self.changed_.notify();
-    }
-    client_session& self;
-  } const here(*this);
-
   if (native_) {
     const auto header = co_await read_header(*inside);
     if (!header) co_return;
@@ -227,20 +201,19 @@ net::task<net::any_socket> client_session::dial_target() {
 void client_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
-  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + grace);
-  changed_.notify();
+  visitors_.leave_by(std::chrono::steady_clock::now() + grace);
   tasks_.spawn("wind down", wind_down());
 }
 
 asio::awaitable<void> client_session::wind_down() {
   // Not only the wait for visitors ends then: a server that reads nothing must not hold the farewell up.
-  net::deadline late(where_, give_up_ - std::chrono::steady_clock::now(), [this] { mux_->close(errc::closed); });
+  net::deadline late(where_, visitors_.limit() - std::chrono::steady_clock::now(), [this] { mux_->close(errc::closed); });
   if (native_ && control_ && outcome_.was_ready) {
     const std::string farewell =
         wire::encode(wire::unbind_request{service}) + wire::encode(wire::bye_message{"the client is stopping"});
     [[maybe_unused]] const auto said = co_await say(farewell);
   }
-  co_await wait_for_visitors();
+  co_await visitors_.left();
   mux_->close(errc::closed);
 }
 

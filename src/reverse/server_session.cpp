@@ -20,8 +20,6 @@ constexpr std::size_t unsaid_limit = 64;
 constexpr int garbage_limit = 8;
 // How long visitors may take to read what had arrived for them whole when the session ended.
 constexpr duration drain_limit = 10s;
-// An original client sends a NOP every 10 s and nothing sooner; 15 s is what we promise.
-constexpr duration seed_silence = 14s;
 
 wire::smux_config mux_config(const link::admitted& peer) {
   wire::smux_config config;
@@ -32,31 +30,15 @@ wire::smux_config mux_config(const link::admitted& peer) {
   config.opens_per_second = 16;
   config.opens_burst = 64;
   config.strict_opens = true;
-  if (!peer.native) config.keepalive_timeout = seed_silence;
+  if (!peer.native) config.keepalive_timeout = wire::seed_silence_limit;
   return config;
 }
-
-/// Counts for as long as it lives.
-class counted {
-public:
-  counted(std::size_t& count, net::signal& changed) : count_(count), changed_(changed) { ++count_; }
-  counted(const counted&) = delete;
-  counted& operator=(const counted&) = delete;
-  ~counted() {
-    --count_;
-    changed_.notify();
-  }
-
-private:
-  std::size_t& count_;
-  net::signal& changed_;
-};
 
 } // namespace
 
 server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer)
     : where_(std::move(where)), front_(std::move(front)), book_(book), client_(peer.carrier->peer()),
-      native_(peer.native), hello_(peer.hello), tasks_(where_, "reverse"), visitor_tasks_(where_, "reverse"),
+      native_(peer.native), hello_(peer.hello), tasks_(where_, "reverse"), visitors_(where_),
       changed_(where_) {
   const auto config = mux_config(peer);
   mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config);
@@ -76,26 +58,9 @@ asio::awaitable<void> server_session::run() {
   // A bind that waited for the port's former holder may have got the port meanwhile, for nobody.
   co_await net::ask(front_, [this] { book_.release_all(*this); });
   while (!pings_.empty()) pong(pings_.begin()->first, false);
-  co_await drain();
-}
-
-/// Streams that ended well have their last bytes here; the others have failed, and their visitors left with them.
-asio::awaitable<void> server_session::drain() {
-  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + drain_limit);
-  co_await wait_for_visitors();
-  visitor_tasks_.cancel();
-  co_await visitor_tasks_.join();
-}
-
-/// Until all have left, or give_up_ has come; stop() may bring it forward meanwhile.
-asio::awaitable<void> server_session::wait_for_visitors() {
-  for (;;) {
-    const bool talking = saying_ && !unsaid_.empty() && !mux_->ended();
-    const auto left = give_up_ - std::chrono::steady_clock::now();
-    if ((visitors_ == 0 && !talking) || left <= duration::zero()) co_return;
-    net::deadline late(where_, left, [this] { changed_.notify(); });
-    co_await changed_.wait();
-  }
+  // Streams that ended well have their last bytes here; the others have failed, and their visitors left with them.
+  visitors_.leave_by(std::chrono::steady_clock::now() + drain_limit);
+  co_await visitors_.drain();
 }
 
 asio::awaitable<void> server_session::serve() {
@@ -252,11 +217,10 @@ asio::awaitable<void> server_session::say_queued(mux::mux_stream& control) {
 void server_session::welcome(visitor who) {
   // Between the end of a session and that of its ports; dropping the socket closes it.
   if (mux_->ended()) return;
-  visitor_tasks_.spawn("visitor", serve_visitor(std::move(who)));
+  visitors_.admit(serve_visitor(std::move(who)));
 }
 
 asio::awaitable<void> server_session::serve_visitor(visitor who) {
-  const counted here(visitors_, changed_);
   error_code unknown;
   const auto dialled = who.socket.local_endpoint(unknown);
   net::socket_stream outside(net::any_socket(std::move(who.socket)), net::socket_stream::purpose::visitor,
@@ -302,14 +266,24 @@ void server_session::stop(duration grace) {
   stopping_ = true;
   // A client that has not opened its control stream yet has nothing to hear it on.
   if (saying_) say(wire::bye_message{"the server is shutting down"});
-  give_up_ = std::min(give_up_, std::chrono::steady_clock::now() + grace);
-  changed_.notify();
+  visitors_.leave_by(std::chrono::steady_clock::now() + grace);
   tasks_.spawn("wind down", wind_down());
 }
 
 asio::awaitable<void> server_session::wind_down() {
-  co_await wait_for_visitors();
+  co_await visitors_.left();
+  co_await wait_until_said();
   mux_->close(errc::shutting_down);
+}
+
+/// What was said has been handed to the session, or there is no time left for it.
+asio::awaitable<void> server_session::wait_until_said() {
+  for (;;) {
+    const auto left = visitors_.limit() - std::chrono::steady_clock::now();
+    if (!saying_ || unsaid_.empty() || mux_->ended() || left <= duration::zero()) co_return;
+    net::deadline late(where_, left, [this] { changed_.notify(); });
+    co_await changed_.wait();
+  }
 }
 
 } // namespace gotunnel::reverse

@@ -53,6 +53,7 @@ private:
   asio::awaitable<void> read_carrier();
   asio::awaitable<void> write_carrier();
   asio::awaitable<void> keep_alive();
+  void rest_after_work();
   [[nodiscard]] result<> handle_fed();
   void handle(const wire::smux_event& event);
   void forget(wire::stream_id id);
@@ -73,6 +74,8 @@ private:
   std::optional<net::deadline> hurry_; ///< armed by close()
   time_point last_heard_;
   time_point round_trip_asked_{};
+  bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
+  bool swollen_ = false; ///< a bulk of bytes has passed since memory was given back
   bool closing_ = false;
   bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;

@@ -30,6 +30,8 @@ public:
   /// Returns when no task is left. Not to be awaited by a task of the same group.
   asio::awaitable<void> join();
 
+  /// Notified whenever the last task has ended.
+  [[nodiscard]] signal& emptied() noexcept { return emptied_; }
   [[nodiscard]] std::size_t size() const noexcept { return children_.size(); }
   [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
   [[nodiscard]] const executor& where() const noexcept { return where_; }

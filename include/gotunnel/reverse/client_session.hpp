@@ -10,6 +10,7 @@
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/socket_stream.hpp"
 #include "gotunnel/net/task_group.hpp"
+#include "gotunnel/reverse/visitor_group.hpp"
 #include "gotunnel/wire/control.hpp"
 
 #include <functional>
@@ -55,7 +56,6 @@ private:
   asio::awaitable<void> accept_visitors();
   asio::awaitable<void> serve_visitor(mux::mux_stream_ptr inside);
   asio::awaitable<void> wind_down();
-  asio::awaitable<void> wait_for_visitors();
   [[nodiscard]] net::task<> read_header(mux::mux_stream& inside);
   [[nodiscard]] net::task<net::any_socket> dial_target();
   void opened(const wire::bound_answer& answer);
@@ -67,12 +67,10 @@ private:
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;
   net::task_group tasks_; ///< control
-  net::task_group visitor_tasks_;
-  net::signal changed_; ///< visitors_, give_up_ or saying_ changed
+  visitor_group visitors_;
+  net::signal changed_; ///< saying_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
-  std::size_t visitors_ = 0;
-  time_point give_up_ = time_point::max(); ///< when visitors have had their time
   rate_limit dial_reports_{5s};
   bool saying_ = false; ///< a line is being written to the control stream
   bool stopping_ = false;

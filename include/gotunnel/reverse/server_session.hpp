@@ -12,6 +12,7 @@
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/reverse/port_book.hpp"
+#include "gotunnel/reverse/visitor_group.hpp"
 
 #include <deque>
 #include <map>
@@ -41,8 +42,7 @@ private:
   asio::awaitable<void> serve_visitor(visitor who);
   asio::awaitable<void> give_up_ping(std::uint64_t id, duration limit);
   asio::awaitable<void> wind_down();
-  asio::awaitable<void> drain();
-  asio::awaitable<void> wait_for_visitors();
+  asio::awaitable<void> wait_until_said();
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(std::uint64_t service, std::uint16_t port);
   [[nodiscard]] asio::awaitable<wire::control_message> try_bind(std::uint64_t service, std::uint16_t port);
@@ -62,14 +62,12 @@ private:
   std::shared_ptr<mux::session> mux_;
   mux::mux_stream_ptr control_;
   net::task_group tasks_;                    ///< control
-  net::task_group visitor_tasks_;
-  net::signal changed_;                      ///< visitors_, unsaid_ or saying_ changed
+  visitor_group visitors_;
+  net::signal changed_;                      ///< unsaid_ changed
   std::deque<wire::control_message> unsaid_; ///< at most unsaid_limit; the control stream is not read while it is full
   std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
-  std::size_t visitors_ = 0;
-  time_point give_up_ = time_point::max(); ///< when visitors have had their time
   rate_limit reports_{1s};
   bool saying_ = false; ///< the control stream is there to send unsaid_ on
   bool stopping_ = false;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
+#include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/error.hpp"
 #include "gotunnel/base/secret.hpp"
 
@@ -21,6 +22,8 @@ namespace gotunnel::wire {
 inline constexpr std::size_t seed_secret_limit = 4096; ///< bytes of the secret line, its end included
 inline constexpr std::size_t seed_verdict_limit = 256; ///< bytes of the verdict line
 inline constexpr std::size_t seed_control_limit = 16 * 1024;
+/// An original peer sends a NOP every 10 s and nothing sooner; after this much silence it is dead.
+inline constexpr duration seed_silence_limit = std::chrono::seconds(14);
 
 inline constexpr std::string_view seed_accepted = "OK\n";
 inline constexpr std::string_view seed_refused = "ERROR: Invalid Secret\n";
