@@ -135,7 +135,8 @@ bool enabled(level wanted) noexcept { return wanted >= least.load(std::memory_or
 void write(level at, std::string_view channel, std::string_view sentence,
            std::initializer_list<field> fields) {
   if (!enabled(at)) return;
-  if (const listener* const to = diverted.load(std::memory_order_acquire)) return (*to)(at, channel, sentence);
+  if (const listener* const to = diverted.load(std::memory_order_acquire))
+    return (*to)(at, channel, sentence);
   const std::string line = form.load(std::memory_order_relaxed) == format::json
                                ? as_json(at, channel, sentence, fields)
                                : as_text(at, channel, sentence, fields);

@@ -17,7 +17,9 @@ gate_keys make_gate_keys(secret_text secret, bool seed_peers) {
   return keys;
 }
 
-std::uint32_t own_capabilities() noexcept { return static_cast<std::uint32_t>(wire::capability::stream_reset); }
+std::uint32_t own_capabilities() noexcept {
+  return static_cast<std::uint32_t>(wire::capability::stream_reset);
+}
 
 net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_context& context) {
   const auto where = co_await asio::this_coro::executor;

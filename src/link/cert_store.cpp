@@ -67,7 +67,8 @@ void check_key(const fs::path& certificate, const std::string& pem, const fs::pa
   }
 }
 
-std::optional<net::directory_lock> lock_directory(const fs::path& directory, std::vector<std::string>& warnings) {
+std::optional<net::directory_lock> lock_directory(const fs::path& directory,
+                                                  std::vector<std::string>& warnings) {
   auto locked = net::directory_lock::acquire(directory, lock_patience);
   if (locked) return std::move(*locked);
   if (locked.error() == errc::timed_out)

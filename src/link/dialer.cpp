@@ -69,7 +69,8 @@ net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32
 net::task<> dialer::greet_seed(reached& server) {
   const auto& secret = options_.keys.secret;
   if (!wire::seed_can_carry(secret)) {
-    failure_ = "the original protocol cannot carry a secret with white space at its ends or a line end inside";
+    failure_ =
+        "the original protocol cannot carry a secret with white space at its ends or a line end inside";
     co_return errc::wrong_secret;
   }
   std::string line(secret.reveal());

@@ -10,8 +10,8 @@
 namespace gotunnel::mux {
 namespace {
 
-// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again. A write that makes
-// no progress for this long after such a FIN goes nowhere.
+// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again. A
+// write that makes no progress for this long after such a FIN goes nowhere.
 constexpr duration forgotten_after = 60s;
 
 } // namespace

@@ -30,7 +30,8 @@ time_point now() { return std::chrono::steady_clock::now(); }
 session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config)
     : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
-      peer_resets_(config.resets), work_(where_), drained_(where_), accepted_(where_), ending_(where_), last_heard_(now()) {}
+      peer_resets_(config.resets), work_(where_), drained_(where_), accepted_(where_), ending_(where_),
+      last_heard_(now()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();
@@ -44,7 +45,8 @@ asio::awaitable<error_code> session::run() {
   } catch (...) {
     thrown = std::current_exception();
   }
-  // Cancelled in the very turn in which the session ended, nothing is thrown yet, and the next await would throw.
+  // Cancelled in the very turn in which the session ended, nothing is thrown yet, and the next await would
+  // throw.
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = state.cancelled() != asio::cancellation_type::none;
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -62,7 +64,8 @@ void session::close(error_code why) {
   if (ended_ || closing_) return;
   closing_ = true;
   why_ = why;
-  // The writer may be held up by a carrier that takes nothing, so it is not the writer that looks at the clock.
+  // The writer may be held up by a carrier that takes nothing, so it is not the writer that looks at the
+  // clock.
   hurry_.emplace(where_, farewell, [this] { abort(why_); });
   work_.notify();
 }
@@ -178,15 +181,15 @@ asio::awaitable<void> session::write_carrier() {
   const auto shut = co_await carrier_->shut();
   if (!shut) co_return abort(why_);
   said_all_ = true;
-  // A socket that is closed with unread bytes resets its connection and takes back what is under way: the last bytes of the
-  // visitors. So the peer's end comes first, or the end of its time.
+  // A socket that is closed with unread bytes resets its connection and takes back what is under way: the
+  // last bytes of the visitors. So the peer's end comes first, or the end of its time.
   while (!ended_) co_await work_.wait();
 }
 
 asio::awaitable<void> session::keep_alive() {
   while (!ended_) {
-    // While a NOP waits for the writer the core does not say when the next one is due. A sleep until the peer's own limit
-    // would then be too long: the peer would hear nothing for all of its limit.
+    // While a NOP waits for the writer the core does not say when the next one is due. A sleep until the
+    // peer's own limit would then be too long: the peer would hear nothing for all of its limit.
     const auto due = std::min<time_point>(core_.deadline(), now() + longest_sleep_);
     co_await net::sleep_for(std::max<duration>(due - now(), 1ms));
     const auto kept = core_.tick(now());

@@ -9,7 +9,8 @@ namespace gotunnel::net {
 
 struct deadline::state {
   state(const executor& where, duration limit, std::function<void()> then)
-      : timer(where, std::chrono::duration_cast<asio::steady_timer::duration>(limit)), action(std::move(then)) {}
+      : timer(where, std::chrono::duration_cast<asio::steady_timer::duration>(limit)),
+        action(std::move(then)) {}
 
   asio::steady_timer timer;
   std::function<void()> action;

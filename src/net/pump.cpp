@@ -57,7 +57,8 @@ asio::awaitable<pump_totals> splice(stream& a, stream& b) {
   } catch (...) {
     thrown = std::current_exception();
   }
-  // A cancelled operation may have ended by value; then nothing is thrown yet, and the next await would throw.
+  // A cancelled operation may have ended by value; then nothing is thrown yet, and the next await would
+  // throw.
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = thrown || state.cancelled() != asio::cancellation_type::none;
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());

@@ -12,9 +12,11 @@
 namespace gotunnel::net {
 namespace {
 
-// Unsent bytes that the kernel may hold before it calls the carrier writable: what an interactive frame waits behind.
+// Unsent bytes that the kernel may hold before it calls the carrier writable: what an interactive frame waits
+// behind.
 constexpr int carrier_unsent_bytes = 128 * 1024;
-// Data unacknowledged for this long means that the path is dead: inside the 15 s in which a silent death must be found.
+// Data unacknowledged for this long means that the path is dead: inside the 15 s in which a silent death must
+// be found.
 constexpr int carrier_unacknowledged_ms = 14'000;
 // A visitor whose machine vanished is noticed after 60 s + 4 * 15 s instead of never.
 constexpr int keepalive_idle_s = 60;

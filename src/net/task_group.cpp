@@ -20,15 +20,16 @@ void task_group::spawn(const char* what, asio::awaitable<void> task) {
   if (cancelled_) return;
   const auto which = children_.emplace(children_.end());
   which->what = what;
-  asio::co_spawn(where_, std::move(task),
-                 asio::bind_cancellation_slot(which->signal.slot(), [this, which](const std::exception_ptr& failure) {
-                   ended(which, failure);
-                 }));
+  asio::co_spawn(
+      where_, std::move(task),
+      asio::bind_cancellation_slot(
+          which->signal.slot(), [this, which](const std::exception_ptr& failure) { ended(which, failure); }));
 }
 
 void task_group::cancel() {
   cancelled_ = true;
-  // A cancelled operation completes through the executor, never inside emit(), so the list stays as it is here.
+  // A cancelled operation completes through the executor, never inside emit(), so the list stays as it is
+  // here.
   for (child& each : children_) each.signal.emit(asio::cancellation_type::terminal);
 }
 

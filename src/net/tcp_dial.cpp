@@ -107,7 +107,8 @@ task<any_socket> connect_any(const endpoints& order, duration limit) {
   } catch (...) {
     thrown = std::current_exception();
   }
-  // Cancelled in the very turn in which the race ended, nothing is thrown yet, and the next await would throw.
+  // Cancelled in the very turn in which the race ended, nothing is thrown yet, and the next await would
+  // throw.
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = state.cancelled() != asio::cancellation_type::none;
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());

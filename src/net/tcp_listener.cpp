@@ -15,7 +15,8 @@ using tcp = asio::ip::tcp;
 // The kernel caps it at net.core.somaxconn; a burst of visitors should wait there and not be refused.
 constexpr int backlog = 4096;
 
-/// Not the connection's fault and not lasting: descriptors or memory ran out, or the peer left before it was accepted.
+/// Not the connection's fault and not lasting: descriptors or memory ran out, or the peer left before it was
+/// accepted.
 bool out_of_resources(const error_code& ec) {
   using namespace boost::system::errc;
   return ec == too_many_files_open || ec == too_many_files_open_in_system || ec == no_buffer_space ||
@@ -68,7 +69,8 @@ result<tcp_listener> tcp_listener::open(const executor& where, const wire::host_
   if (address.host.empty()) {
     acceptor = listen_on(where, {tcp::v6(), address.port}, true);
     using namespace boost::system::errc;
-    if (!acceptor && (acceptor.error() == address_family_not_supported || acceptor.error() == address_not_available))
+    if (!acceptor &&
+        (acceptor.error() == address_family_not_supported || acceptor.error() == address_not_available))
       acceptor = listen_on(where, {tcp::v4(), address.port}, false);
   } else {
     tcp::resolver resolver(where);
@@ -92,7 +94,8 @@ task<tcp_listener::accepted> tcp_listener::accept(executor owner) {
     if (!ec) co_return next;
     if (ec == asio::error::operation_aborted || !acceptor_.is_open()) co_return errc::closed;
     if (!out_of_resources(ec)) continue; // the visitor left while it was queued
-    if (pause == 0ms) log::error("net", "cannot accept on {}: {}; trying again", to_string(address_), ec.message());
+    if (pause == 0ms)
+      log::error("net", "cannot accept on {}: {}; trying again", to_string(address_), ec.message());
     pause = std::clamp<duration>(pause * 2, 50ms, 1s);
     co_await sleep_for(pause);
   }

@@ -27,8 +27,8 @@ task<> tls_stream::handshake() {
   }
 }
 
-/// Sends what the engine wants to say on its own account: handshake messages, alerts, key updates. Only the writing side calls
-/// it, so records leave in the order in which they were sealed.
+/// Sends what the engine wants to say on its own account: handshake messages, alerts, key updates. Only the
+/// writing side calls it, so records leave in the order in which they were sealed.
 task<> tls_stream::flush() {
   if (engine_.pending_output() == 0) co_return result<>();
   block out(block_size::medium);
@@ -57,8 +57,10 @@ task<bytes_view> tls_stream::read() {
   if (begin_ < end_) co_return bytes_view(plain_.span().subspan(begin_, end_ - begin_));
   for (;;) {
     if (engine_.pending_input() > 0) {
-      if (!plain_) plain_ = block(engine_.pending_input() > static_cast<std::size_t>(block_size::small) ? block_size::large
-                                                                                                       : block_size::small);
+      if (!plain_)
+        plain_ =
+            block(engine_.pending_input() > static_cast<std::size_t>(block_size::small) ? block_size::large
+                                                                                        : block_size::small);
       const auto count = engine_.read(plain_.span());
       if (!count) co_return count.error();
       if (*count > 0) {
@@ -68,7 +70,8 @@ task<bytes_view> tls_stream::read() {
       }
     }
     plain_ = block();
-    // A record that is broken behind good ones is told here: its bytes are gone, and no more input would be looked at.
+    // A record that is broken behind good ones is told here: its bytes are gone, and no more input would be
+    // looked at.
     const auto sound = engine_.read({});
     if (!sound) co_return sound.error();
     if (engine_.closed()) co_return bytes_view();
@@ -84,12 +87,15 @@ void tls_stream::consume(std::size_t count) {
 }
 
 task<> tls_stream::write(bytes_view bytes) {
-  // What a read() made the engine say (the answer to a key update) was sealed before these bytes and must precede them.
+  // What a read() made the engine say (the answer to a key update) was sealed before these bytes and must
+  // precede them.
   const auto flushed = co_await flush();
   if (!flushed) co_return flushed.error();
   while (!bytes.empty()) {
     const std::size_t size = std::min(bytes.size(), batch);
-    block out(size <= 3 * 1024 ? block_size::small : size <= 48 * 1024 ? block_size::large : block_size::huge);
+    block out(size <= 3 * 1024    ? block_size::small
+              : size <= 48 * 1024 ? block_size::large
+                                  : block_size::huge);
     std::size_t filled = 0;
     const auto sealed = engine_.write(bytes.first(size), out.span(), filled);
     if (!sealed) co_return sealed.error();

@@ -8,7 +8,8 @@
 namespace gotunnel::net {
 
 worker_pool::worker_pool(std::size_t count) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i) workers_.push_back(std::make_unique<worker>());
+  for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i)
+    workers_.push_back(std::make_unique<worker>());
 }
 
 void worker_pool::run() {

@@ -24,8 +24,7 @@ client::client(net::executor where, client_options options, ready_handler ready)
     : where_(std::move(where)), options_(std::move(options)), ready_(std::move(ready)),
       server_(wire::to_string(options_.way.server)), dialer_(options_.way),
       backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval),
-      attempts_(where_, "reverse"), tasks_(where_, "reverse"),
-      port_to_ask_(options_.remote_port) {}
+      attempts_(where_, "reverse"), tasks_(where_, "reverse"), port_to_ask_(options_.remote_port) {}
 
 asio::awaitable<void> client::run() {
   attempts_.spawn("client", keep_connected());
@@ -67,7 +66,8 @@ asio::awaitable<std::string> client::attempt() {
     log::info("reverse", "port {} of {} leads to {}", answer.port, server_, wire::to_string(options_.target));
     ready_(answer);
   };
-  session_ = std::make_unique<client_session>(where_, std::move(*reached), port_to_ask_, options_.target, std::move(ready));
+  session_ = std::make_unique<client_session>(where_, std::move(*reached), port_to_ask_, options_.target,
+                                              std::move(ready));
   const auto outcome = co_await session_->run();
   const std::string sentence = explain(outcome);
   leaving_.push_back(session_.get());
@@ -84,42 +84,57 @@ asio::awaitable<void> client::drain(std::unique_ptr<client_session> session) {
 std::string client::explain(const error_code& why) const {
   const std::string& detail = dialer_.failure();
   if (why == errc::wrong_secret)
-    return fmt::format("{} refused the secret{}{}; give the server's own with -secret-file, -secret or GOTUNNEL_SECRET", server_,
-                       detail.empty() ? "" : ": ", detail);
+    return fmt::format(
+        "{} refused the secret{}{}; give the server's own with -secret-file, -secret or GOTUNNEL_SECRET",
+        server_, detail.empty() ? "" : ": ", detail);
   if (why == errc::untrusted_server)
-    return fmt::format("the certificate of {} is not of the CA given by {}; copy ca.crt from the server, or give the pin that it "
+    return fmt::format("the certificate of {} is not of the CA given by {}; copy ca.crt from the server, or "
+                       "give the pin that it "
                        "prints with -pin",
                        server_, options_.trust);
   if (why == errc::wrong_server_name)
-    return fmt::format("the certificate of {} is of the right CA but not for {}; give the server the server.crt that it made itself",
+    return fmt::format("the certificate of {} is of the right CA but not for {}; give the server the "
+                       "server.crt that it made itself",
                        server_, crypto::server_name);
   if (why == errc::certificate_expired)
-    return fmt::format("the certificate of {} is expired or not yet valid; run `gotunnel pki renew` on the server, and check the "
+    return fmt::format("the certificate of {} is expired or not yet valid; run `gotunnel pki renew` on the "
+                       "server, and check the "
                        "clocks of both machines",
                        server_);
   if (why == errc::not_gotunnel)
-    return fmt::format("{} does not speak gotunnel{}{}; check -server", server_, detail.empty() ? "" : ": ", detail);
+    return fmt::format("{} does not speak gotunnel{}{}; check -server", server_, detail.empty() ? "" : ": ",
+                       detail);
   if (why == errc::seed_peer_refused)
-    return fmt::format("{} speaks the original protocol, which -seed-peers off refuses; update the server, or drop the option",
+    return fmt::format("{} speaks the original protocol, which -seed-peers off refuses; update the server, "
+                       "or drop the option",
                        server_);
   if (why == errc::refused)
-    return fmt::format("{} refuses this client: its version differs, or it takes no more sessions; update the older side, or wait", server_);
+    return fmt::format("{} refuses this client: its version differs, or it takes no more sessions; update "
+                       "the older side, or wait",
+                       server_);
   if (why == errc::end_of_stream)
-    return fmt::format("{} closed the connection before it was set up; check that -server is a gotunnel server", server_);
-  if (why.category() == asio::error::get_netdb_category() || why.category() == asio::error::get_addrinfo_category())
-    return fmt::format("cannot connect to {}: the host name is unknown ({}); check -server", server_, why.message());
-  return fmt::format("cannot connect to {}: {}{}{}; check -server, and that the server runs and can be reached", server_,
-                     why.message(), detail.empty() ? "" : ": ", detail);
+    return fmt::format(
+        "{} closed the connection before it was set up; check that -server is a gotunnel server", server_);
+  if (why.category() == asio::error::get_netdb_category() ||
+      why.category() == asio::error::get_addrinfo_category())
+    return fmt::format("cannot connect to {}: the host name is unknown ({}); check -server", server_,
+                       why.message());
+  return fmt::format(
+      "cannot connect to {}: {}{}{}; check -server, and that the server runs and can be reached", server_,
+      why.message(), detail.empty() ? "" : ": ", detail);
 }
 
 std::string client::explain(const session_outcome& outcome) {
   if (outcome.refusal) {
     // The port that the server once chose is gone: let it choose again.
     port_to_ask_ = options_.remote_port;
-    return fmt::format("{} refused -remote-port {}: {}", server_, options_.remote_port, outcome.refusal->message);
+    return fmt::format("{} refused -remote-port {}: {}", server_, options_.remote_port,
+                       outcome.refusal->message);
   }
-  if (outcome.was_ready) return fmt::format("the session with {} was lost: {}", server_, outcome.why.message());
-  return fmt::format("the session with {} ended before the port was open: {}", server_, outcome.why.message());
+  if (outcome.was_ready)
+    return fmt::format("the session with {} was lost: {}", server_, outcome.why.message());
+  return fmt::format("the session with {} ended before the port was open: {}", server_,
+                     outcome.why.message());
 }
 
 void client::stop(duration grace) {

@@ -24,7 +24,8 @@ constexpr int slots = 256;
 /// A file name that people recognize and no server name can escape from.
 std::string file_stem(const wire::host_port& server, std::uint16_t remote_port) {
   std::string stem;
-  for (const char c : server.host.substr(0, 128)) stem.push_back(std::isalnum(static_cast<unsigned char>(c)) || c == '.' ? c : '-');
+  for (const char c : server.host.substr(0, 128))
+    stem.push_back(std::isalnum(static_cast<unsigned char>(c)) || c == '.' ? c : '-');
   // Names that differ only in what was replaced must not share an id.
   const auto digest = crypto::sha256(as_bytes(wire::to_string(server)));
   return fmt::format("{}-{}-{}-{}", stem, server.port, remote_port, to_hex(bytes_view(digest).first(4)));
@@ -47,7 +48,8 @@ bool read_or_make(int file, wire::peer_id& id, std::string& why_not, const std::
   }
   crypto::random_bytes(id);
   const std::string line = to_hex(id) + "\n";
-  if (::pwrite(file, line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()) || ::fsync(file) != 0) {
+  if (::pwrite(file, line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()) ||
+      ::fsync(file) != 0) {
     why_not = problem("cannot write", path);
     [[maybe_unused]] const int emptied = ::ftruncate(file, 0);
     return false;
@@ -57,8 +59,8 @@ bool read_or_make(int file, wire::peer_id& id, std::string& why_not, const std::
 
 } // namespace
 
-client_identity client_identity::claim(const std::filesystem::path& state_directory, const wire::host_port& server,
-                                       std::uint16_t remote_port) {
+client_identity client_identity::claim(const std::filesystem::path& state_directory,
+                                       const wire::host_port& server, std::uint16_t remote_port) {
   client_identity self;
   std::error_code ec;
   std::filesystem::create_directories(state_directory, ec);
@@ -91,7 +93,8 @@ client_identity client_identity::claim(const std::filesystem::path& state_direct
 }
 
 client_identity::client_identity(client_identity&& other) noexcept
-    : client(other.client), durable(other.durable), why_not(std::move(other.why_not)), lock_(std::exchange(other.lock_, -1)) {}
+    : client(other.client), durable(other.durable), why_not(std::move(other.why_not)),
+      lock_(std::exchange(other.lock_, -1)) {}
 
 client_identity::~client_identity() {
   if (lock_ >= 0) ::close(lock_);
@@ -103,7 +106,8 @@ std::filesystem::path default_state_directory() {
     return value != nullptr && *value == '/' ? value : "";
   };
   if (const auto state = from_environment("XDG_STATE_HOME"); !state.empty()) return state / "gotunnel";
-  if (const auto home = from_environment("HOME"); !home.empty()) return home / ".local" / "state" / "gotunnel";
+  if (const auto home = from_environment("HOME"); !home.empty())
+    return home / ".local" / "state" / "gotunnel";
   return "/var/lib/gotunnel";
 }
 

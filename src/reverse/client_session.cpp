@@ -132,7 +132,8 @@ net::task<> client_session::bind_seed(mux::mux_stream& stream) {
   const auto answer = wire::read_seed_answer(as_bytes(*line));
   if (!answer) co_return answer.error();
   if (!answer->success) {
-    outcome_.refusal = wire::error_answer{service, std::string(wire::control_code::port_unavailable), answer->message};
+    outcome_.refusal =
+        wire::error_answer{service, std::string(wire::control_code::port_unavailable), answer->message};
     co_return errc::refused;
   }
   opened(wire::bound_answer{service, remote_port_, answer->message});
@@ -165,17 +166,20 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
   if (!socket) {
     const auto held_back = dial_reports_.allow(std::chrono::steady_clock::now());
     if (held_back)
-      log::warn("reverse", "cannot reach the local service {}: {}{}; check -local-target", wire::to_string(target_),
-                socket.error().message(), *held_back > 0 ? fmt::format(" ({} more visitors turned away)", *held_back) : "");
+      log::warn("reverse", "cannot reach the local service {}: {}{}; check -local-target",
+                wire::to_string(target_), socket.error().message(),
+                *held_back > 0 ? fmt::format(" ({} more visitors turned away)", *held_back) : "");
     co_return inside->reset(wire::smux_reset_reason::unreachable);
   }
-  net::socket_stream local(std::move(*socket), net::socket_stream::purpose::visitor, wire::to_string(target_));
+  net::socket_stream local(std::move(*socket), net::socket_stream::purpose::visitor,
+                           wire::to_string(target_));
   const auto totals = co_await net::splice(*inside, local);
   log::debug("reverse", "visitor served: {} bytes in, {} out{}{}", totals.a_to_b, totals.b_to_a,
              totals.failure ? ", " : "", totals.failure ? totals.failure.message() : "");
 }
 
-/// The visitor's address, ahead of its bytes. Nobody here needs it yet; the stream must not reach the service with it.
+/// The visitor's address, ahead of its bytes. Nobody here needs it yet; the stream must not reach the service
+/// with it.
 net::task<> client_session::read_header(mux::mux_stream& inside) {
   constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
   net::deadline late(where_, header_limit, [&] { inside.reset(wire::smux_reset_reason::aborted); });
@@ -194,7 +198,8 @@ net::task<> client_session::read_header(mux::mux_stream& inside) {
 }
 
 net::task<net::any_socket> client_session::dial_target() {
-  if (const auto* path = std::get_if<wire::unix_path>(&target_)) co_return co_await net::dial(*path, local_dial_limit);
+  if (const auto* path = std::get_if<wire::unix_path>(&target_))
+    co_return co_await net::dial(*path, local_dial_limit);
   co_return co_await net::dial(std::get<wire::host_port>(target_), local_dial_limit);
 }
 
@@ -207,10 +212,11 @@ void client_session::stop(duration grace) {
 
 asio::awaitable<void> client_session::wind_down() {
   // Not only the wait for visitors ends then: a server that reads nothing must not hold the farewell up.
-  net::deadline late(where_, visitors_.limit() - std::chrono::steady_clock::now(), [this] { mux_->close(errc::closed); });
+  net::deadline late(where_, visitors_.limit() - std::chrono::steady_clock::now(),
+                     [this] { mux_->close(errc::closed); });
   if (native_ && control_ && outcome_.was_ready) {
-    const std::string farewell =
-        wire::encode(wire::unbind_request{service}) + wire::encode(wire::bye_message{"the client is stopping"});
+    const std::string farewell = wire::encode(wire::unbind_request{service}) +
+                                 wire::encode(wire::bye_message{"the client is stopping"});
     [[maybe_unused]] const auto said = co_await say(farewell);
   }
   co_await visitors_.left();

@@ -25,7 +25,8 @@ struct moment {
   time_point steady = std::chrono::steady_clock::now();
 
   [[nodiscard]] std::string describe() const {
-    const auto held = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - steady);
+    const auto held =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - steady);
     return fmt::format("{} ({} s ago)", gotunnel::describe(wall), held.count());
   }
 };
@@ -80,7 +81,8 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
   if (closed_) co_return shutting_down(question);
   if (port != 0 && !policy_.allowed.contains(port))
     co_return refusal(question, code::port_not_allowed,
-                      fmt::format("port {} is not allowed on this server (-allow-ports {}); choose one that is, or change the server's "
+                      fmt::format("port {} is not allowed on this server (-allow-ports {}); choose one that "
+                                  "is, or change the server's "
                                   "-allow-ports",
                                   port, policy_.allowed.to_string()));
 
@@ -89,7 +91,8 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
     const auto old = asked->holder;
     auto no = co_await settle(question, asked);
     if (no) co_return std::move(*no);
-    // The port may have been given up, or changed hands, while the old session was asked: then ask whoever has it now.
+    // The port may have been given up, or changed hands, while the old session was asked: then ask whoever
+    // has it now.
     const auto still = ports_.find(port);
     if (still == ports_.end() || still->second != asked || asked->holder != old) continue;
     asked->hand_over(question);
@@ -101,11 +104,14 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
 
   auto listener = listen(port);
   if (!listener)
-    co_return refusal(question, code::port_unavailable,
-                      port == 0 ? fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string())
-                                : fmt::format("the server cannot listen on port {}: {}; choose another -remote-port, or stop what uses "
-                                              "this one on the server",
-                                              port, listener.error().message()));
+    co_return refusal(
+        question, code::port_unavailable,
+        port == 0
+            ? fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string())
+            : fmt::format(
+                  "the server cannot listen on port {}: {}; choose another -remote-port, or stop what uses "
+                  "this one on the server",
+                  port, listener.error().message()));
   const std::string address = net::to_string(listener->address());
   const std::uint16_t chosen = listener->address().port();
   const auto fresh = std::make_shared<entry>(std::move(*listener), question);
@@ -133,23 +139,29 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
                                                                std::shared_ptr<entry> held) {
   const std::uint16_t port = question.port;
   if (held->holder == question.holder)
-    co_return refusal(question, code::duplicate_bind, fmt::format("this session already holds port {}", port));
+    co_return refusal(question, code::duplicate_bind,
+                      fmt::format("this session already holds port {}", port));
 
-  const bool same_client = held->identity && question.identity && held->identity->first == question.identity->first;
+  const bool same_client =
+      held->identity && question.identity && held->identity->first == question.identity->first;
   if (!same_client)
-    co_return refusal(question, code::port_held,
-                      fmt::format("port {} is held by the client at {} since {}; stop that client or choose another -remote-port",
-                                  port, held->client_address, held->since.describe()));
+    co_return refusal(
+        question, code::port_held,
+        fmt::format(
+            "port {} is held by the client at {} since {}; stop that client or choose another -remote-port",
+            port, held->client_address, held->since.describe()));
   if (held->identity->second == question.identity->second) co_return std::nullopt;
 
   const auto asked = held->holder;
   auto ping = [asked](std::function<void(bool)> answer) { asked->ping(liveness_limit, std::move(answer)); };
   const bool alive = co_await net::ask_later<bool>(asked->where(), std::move(ping));
   if (!alive) co_return std::nullopt;
-  co_return refusal(question, code::live_copy,
-                    fmt::format("port {} is held by a live copy of this client at {} since {}: two processes use one client id (one state "
-                                "directory, or a copied disk); stop one of them, or give this one its own -state-dir",
-                                port, held->client_address, held->since.describe()));
+  co_return refusal(
+      question, code::live_copy,
+      fmt::format("port {} is held by a live copy of this client at {} since {}: two processes use one "
+                  "client id (one state "
+                  "directory, or a copied disk); stop one of them, or give this one its own -state-dir",
+                  port, held->client_address, held->since.describe()));
 }
 
 result<net::tcp_listener> port_book::listen(std::uint16_t port) const {

@@ -87,13 +87,16 @@ private:
     if (stopping_) return;
     const auto held_back = reports_.allow(std::chrono::steady_clock::now());
     if (!held_back) return;
-    log::warn("reverse", "refused {}: {}{}{}{}", net::to_string(peer), why.message(), detail.empty() ? "" : ": ", detail,
+    log::warn("reverse", "refused {}: {}{}{}{}", net::to_string(peer), why.message(),
+              detail.empty() ? "" : ": ", detail,
               *held_back > 0 ? fmt::format(" ({} more since the last such line)", *held_back) : "");
   }
 
   /// A place in the queue of strangers, kept while the admission runs.
   struct waiting_stranger {
-    waiting_stranger(std::list<net::stream*>& queue, net::stream* who) : queue_(queue), who_(who) { queue_.push_back(who_); }
+    waiting_stranger(std::list<net::stream*>& queue, net::stream* who) : queue_(queue), who_(who) {
+      queue_.push_back(who_);
+    }
     waiting_stranger(const waiting_stranger&) = delete;
     waiting_stranger& operator=(const waiting_stranger&) = delete;
     ~waiting_stranger() { queue_.remove(who_); }
@@ -165,7 +168,8 @@ asio::awaitable<void> server::punish(wire::ip_endpoint source) {
 }
 
 void server::renew(const crypto::tls_context& context) {
-  for (const auto& each : halls_) asio::dispatch(each->home().where(), [&hall = *each, context] { hall.renew(context); });
+  for (const auto& each : halls_)
+    asio::dispatch(each->home().where(), [&hall = *each, context] { hall.renew(context); });
 }
 
 asio::awaitable<void> server::stop_hall(hall& which, duration grace) {

@@ -58,13 +58,15 @@ asio::awaitable<void> server_session::run() {
   // A bind that waited for the port's former holder may have got the port meanwhile, for nobody.
   co_await net::ask(front_, [this] { book_.release_all(*this); });
   while (!pings_.empty()) pong(pings_.begin()->first, false);
-  // Streams that ended well have their last bytes here; the others have failed, and their visitors left with them.
+  // Streams that ended well have their last bytes here; the others have failed, and their visitors left with
+  // them.
   visitors_.leave_by(std::chrono::steady_clock::now() + drain_limit);
   co_await visitors_.drain();
 }
 
 asio::awaitable<void> server_session::serve() {
-  auto late = std::make_optional<net::deadline>(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
+  auto late =
+      std::make_optional<net::deadline>(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
   auto first = co_await mux_->accept();
   if (!first) co_return;
   late.reset();
@@ -98,7 +100,8 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
     const auto fed = reader.feed(*bytes);
     control.consume(bytes->size());
     if (!fed) {
-      log::warn("reverse", "client {} sent a control line longer than {} bytes", client_, wire::control_line_limit);
+      log::warn("reverse", "client {} sent a control line longer than {} bytes", client_,
+                wire::control_line_limit);
       co_return mux_->close(fed.error());
     }
     for (;;) {
@@ -107,7 +110,8 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
       if (!message) {
         report("sent a control message that is no JSON object");
         if (++garbage > garbage_limit) co_return mux_->close(message.error());
-        say(wire::error_answer{std::nullopt, std::string(code::bad_message), "a control message is one JSON object a line"});
+        say(wire::error_answer{std::nullopt, std::string(code::bad_message),
+                               "a control message is one JSON object a line"});
         continue;
       }
       auto reply = co_await reply_to(**message);
@@ -121,7 +125,8 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
 
 asio::awaitable<std::optional<wire::control_message>>
 server_session::reply_to(const wire::control_message& message) {
-  if (const auto* wanted = std::get_if<wire::bind_request>(&message)) co_return co_await bind(wanted->id, wanted->port);
+  if (const auto* wanted = std::get_if<wire::bind_request>(&message))
+    co_return co_await bind(wanted->id, wanted->port);
   if (const auto* ping = std::get_if<wire::ping_message>(&message)) co_return wire::pong_message{ping->id};
   if (const auto* answer = std::get_if<wire::pong_message>(&message)) pong(answer->id, true);
   if (const auto* unbind = std::get_if<wire::unbind_request>(&message)) {
@@ -134,8 +139,9 @@ server_session::reply_to(const wire::control_message& message) {
   }
   if (const auto* unknown = std::get_if<wire::unknown_message>(&message)) {
     const auto why = unknown->problem.empty() ? code::unknown_type : code::bad_message;
-    const std::string text = unknown->problem.empty() ? fmt::format("unknown type \"{}\"", unknown->type.substr(0, 64))
-                                                      : unknown->problem;
+    const std::string text = unknown->problem.empty()
+                                 ? fmt::format("unknown type \"{}\"", unknown->type.substr(0, 64))
+                                 : unknown->problem;
     report(text);
     co_return wire::error_answer{unknown->id, std::string(why), text};
   }
@@ -151,12 +157,14 @@ asio::awaitable<wire::control_message> server_session::bind(std::uint64_t servic
 
 asio::awaitable<wire::control_message> server_session::try_bind(std::uint64_t service, std::uint16_t port) {
   if (stopping_)
-    co_return wire::error_answer{service, std::string(code::shutting_down), "the server is shutting down; try again later"};
+    co_return wire::error_answer{service, std::string(code::shutting_down),
+                                 "the server is shutting down; try again later"};
   if (binds_.size() >= binds_limit)
     co_return wire::error_answer{service, std::string(code::too_many_binds),
                                  fmt::format("a client may hold at most {} ports", binds_limit)};
   if (binds_.contains(service))
-    co_return wire::error_answer{service, std::string(code::duplicate_bind), fmt::format("bind {} is in use", service)};
+    co_return wire::error_answer{service, std::string(code::duplicate_bind),
+                                 fmt::format("bind {} is in use", service)};
 
   bind_question question;
   question.port = port;
@@ -189,7 +197,8 @@ asio::awaitable<void> server_session::serve_seed(mux::mux_stream& control) {
   }
   const std::string text = wire::encode(answer);
   const auto sent = co_await control.write(as_bytes(text));
-  if (sent) [[maybe_unused]] const auto ended = co_await control.shut();
+  if (sent) [[maybe_unused]]
+    const auto ended = co_await control.shut();
   // An original client closes its side now; until then its stream stays ours.
   for (;;) {
     const auto rest = co_await control.read();
@@ -237,8 +246,9 @@ asio::awaitable<void> server_session::serve_visitor(visitor who) {
     if (!sent) co_return;
   }
   const auto totals = co_await net::splice(outside, **inside);
-  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_, totals.a_to_b,
-             totals.b_to_a, totals.failure ? ", " : "", totals.failure ? totals.failure.message() : "");
+  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_,
+             totals.a_to_b, totals.b_to_a, totals.failure ? ", " : "",
+             totals.failure ? totals.failure.message() : "");
 }
 
 void server_session::ping(duration limit, std::function<void(bool)> answer) {

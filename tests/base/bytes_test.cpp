@@ -19,7 +19,8 @@ std::array<std::byte, 8> counting() {
 BOOST_AUTO_TEST_SUITE(base_bytes)
 
 BOOST_AUTO_TEST_CASE(integers_are_read_in_the_stated_order) {
-  const auto bytes = counting(); // f8 f9 fa fb fc fd fe ff: every byte has its top bit set, so a sign would show
+  const auto bytes =
+      counting(); // f8 f9 fa fb fc fd fe ff: every byte has its top bit set, so a sign would show
   BOOST_TEST(load_le16(bytes) == 0xf9f8);
   BOOST_TEST(load_be16(bytes) == 0xf8f9);
   BOOST_TEST(load_le32(bytes) == 0xfbfaf9f8U);
@@ -67,7 +68,8 @@ BOOST_AUTO_TEST_CASE(hexadecimal_goes_both_ways) {
 
 BOOST_AUTO_TEST_CASE(what_is_not_hexadecimal_of_that_length_is_refused) {
   std::array<std::byte, 2> bytes{};
-  for (const char* text : {"", "0", "000", "00000", "000000", "00 0", "0x00", "000g", "00:0", "-001", "000/", "000@", "000`"})
+  for (const char* text :
+       {"", "0", "000", "00000", "000000", "00 0", "0x00", "000g", "00:0", "-001", "000/", "000@", "000`"})
     BOOST_TEST(!from_hex(text, bytes), text);
 }
 

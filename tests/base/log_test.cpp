@@ -12,10 +12,13 @@ using namespace gotunnel;
 
 namespace {
 
-/// Catches what goes to the log while it lives, and leaves the log as the other tests expect it: quiet and plain.
+/// Catches what goes to the log while it lives, and leaves the log as the other tests expect it: quiet and
+/// plain.
 class caught_log {
 public:
-  explicit caught_log(const log::options& chosen) : before_(std::clog.rdbuf(lines_.rdbuf())) { log::setup(chosen); }
+  explicit caught_log(const log::options& chosen) : before_(std::clog.rdbuf(lines_.rdbuf())) {
+    log::setup(chosen);
+  }
   ~caught_log() {
     log::setup({.least = log::level::warning});
     std::clog.rdbuf(before_);
@@ -71,7 +74,9 @@ BOOST_AUTO_TEST_CASE(bytes_of_a_stranger_cannot_forge_a_line) {
   const caught_log log({.least = log::level::info});
   log::write(log::level::info, "net", "name\n2026 error app: forged\x1b[2J\x7f", {{"peer", "a\r\tb"}});
   const std::string text = log.text();
-  BOOST_TEST(text.ends_with(R"(net: name\x0a2026 error app: forged\x1b[2J\x7f peer=a\x0d\x09b)" "\n"), text);
+  BOOST_TEST(text.ends_with(R"(net: name\x0a2026 error app: forged\x1b[2J\x7f peer=a\x0d\x09b)"
+                            "\n"),
+             text);
   BOOST_TEST(std::ranges::count(text, '\n') == 1);
 }
 

@@ -16,7 +16,9 @@ using namespace gotunnel;
 namespace {
 
 template <class T>
-concept streamable = requires(std::ostream& out, const T& value) { out << value; };
+concept streamable = requires(std::ostream& out, const T& value) {
+  out << value;
+};
 
 // A secret in a log line must fail to compile.
 static_assert(!streamable<secret_text> && !streamable<secret_key<32>>);

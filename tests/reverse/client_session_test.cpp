@@ -162,7 +162,8 @@ BOOST_AUTO_TEST_CASE(a_visitor_is_carried_to_the_local_service_without_its_heade
     const auto shut = co_await inside->shut();
     BOOST_TEST(shut.has_value());
     auto accepted = co_await accept_in_turn(service);
-    net::socket_stream local(adopt(where, std::move(accepted)), net::socket_stream::purpose::visitor, "local");
+    net::socket_stream local(adopt(where, std::move(accepted)), net::socket_stream::purpose::visitor,
+                             "local");
     std::string question;
     for (;;) {
       const auto bytes = co_await local.read();
@@ -278,7 +279,8 @@ BOOST_AUTO_TEST_CASE(an_original_server_is_asked_in_its_own_words) {
       BOOST_TEST(on.ready.size() == 1U);
       auto inside = co_await on.visit("raw", false);
       auto accepted = co_await accept_in_turn(service);
-      net::socket_stream local(adopt(where, std::move(accepted)), net::socket_stream::purpose::visitor, "local");
+      net::socket_stream local(adopt(where, std::move(accepted)), net::socket_stream::purpose::visitor,
+                               "local");
       const auto got = co_await local.read();
       BOOST_TEST(as_text(got.value()) == "raw");
       co_await on.finish();

@@ -1,4 +1,5 @@
-// The sub-commands, each from its arguments to the program's exit code: 0 well, 1 failed, 2 wrong input (usage_error).
+// The sub-commands, each from its arguments to the program's exit code: 0 well, 1 failed, 2 wrong input
+// (usage_error).
 #pragma once
 
 #include <string>

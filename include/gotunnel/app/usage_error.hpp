@@ -1,4 +1,5 @@
-// What the user got wrong: one sentence that names the option, the value and the remedy. Ends the program with exit code 2.
+// What the user got wrong: one sentence that names the option, the value and the remedy. Ends the program
+// with exit code 2.
 //
 // The only exception that crosses rooms; thrown before anything is started or written.
 #pragma once

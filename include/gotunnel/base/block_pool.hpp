@@ -12,7 +12,12 @@
 
 namespace gotunnel {
 
-enum class block_size : std::size_t { small = 4 * 1024, medium = 16 * 1024, large = 66 * 1024, huge = 264 * 1024 };
+enum class block_size : std::size_t {
+  small = 4 * 1024,
+  medium = 16 * 1024,
+  large = 66 * 1024,
+  huge = 264 * 1024
+};
 
 /// One borrowed block, or none. Given back by its destructor.
 class block {
@@ -38,8 +43,8 @@ private:
   std::size_t size_ = 0;
 };
 
-/// Gives back to the system what this thread's pool keeps for reuse, and what the heap of the process has free. It takes
-/// milliseconds: for a quiet moment after a busy one.
+/// Gives back to the system what this thread's pool keeps for reuse, and what the heap of the process has
+/// free. It takes milliseconds: for a quiet moment after a busy one.
 void return_unused_memory() noexcept;
 
 } // namespace gotunnel

@@ -1,4 +1,5 @@
-// Lets one event through per period and counts what it held back, so that a fault which repeats does not flood the log.
+// Lets one event through per period and counts what it held back, so that a fault which repeats does not
+// flood the log.
 //
 //   if (const auto held_back = limit.allow(now)) log(..., *held_back);
 #pragma once
@@ -15,7 +16,8 @@ class rate_limit {
 public:
   explicit rate_limit(duration period) noexcept : period_(period) {}
 
-  /// The number of events held back since the last one let through; nothing when this one is to be held back too.
+  /// The number of events held back since the last one let through; nothing when this one is to be held back
+  /// too.
   [[nodiscard]] std::optional<std::uint64_t> allow(time_point now) noexcept {
     if (next_ && now < *next_) {
       ++held_back_;

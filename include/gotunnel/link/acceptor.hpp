@@ -3,9 +3,10 @@
 //   acceptor gate(keys, punish);
 //   admitted = co_await gate.admit(std::move(socket), context);
 //
-// ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line (wire/seed_greeting).
-// A stranger has `admission_limit` for all of it and costs its TLS state and one fixed buffer; a wrong proof is answered only
-// after `punish` has returned. Every failure closes the socket. On the worker of the caller, which keeps the acceptor alive.
+// ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line
+// (wire/seed_greeting). A stranger has `admission_limit` for all of it and costs its TLS state and one fixed
+// buffer; a wrong proof is answered only after `punish` has returned. Every failure closes the socket. On the
+// worker of the caller, which keeps the acceptor alive.
 #pragma once
 
 #include "gotunnel/base/secret.hpp"

@@ -2,9 +2,10 @@
 //
 //   dialer way(options); reached = co_await way.reach();        // as often as needed; one at a time
 //
-// The mirror image of link/acceptor. ALPN decides: a server that chooses `gotunnel/1` is greeted natively, one that chooses
-// nothing is an original GoTunnel and gets the secret line, unless seed peers are off. Errors: those of the system and of TLS,
-// wrong_secret, not_gotunnel, seed_peer_refused, refused (version, or busy), timed_out; `failure()` says more.
+// The mirror image of link/acceptor. ALPN decides: a server that chooses `gotunnel/1` is greeted natively,
+// one that chooses nothing is an original GoTunnel and gets the secret line, unless seed peers are off.
+// Errors: those of the system and of TLS, wrong_secret, not_gotunnel, seed_peer_refused, refused (version, or
+// busy), timed_out; `failure()` says more.
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"
@@ -12,7 +13,8 @@
 
 namespace gotunnel::link {
 
-inline constexpr duration dial_limit = 10s; ///< for TCP, TLS and the greeting together, as the original has it
+inline constexpr duration dial_limit =
+    10s; ///< for TCP, TLS and the greeting together, as the original has it
 
 struct dial_options {
   wire::host_port server;

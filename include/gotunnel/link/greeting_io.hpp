@@ -1,6 +1,7 @@
 // The two ways in which a greeting is read from a stream: an exact number of bytes, or a line.
 //
-// What follows the greeting stays in the stream for the next reader. errc::end_of_stream when the peer stops halfway.
+// What follows the greeting stays in the stream for the next reader. errc::end_of_stream when the peer stops
+// halfway.
 #pragma once
 
 #include "gotunnel/net/stream.hpp"

@@ -1,8 +1,9 @@
 // One smux stream as a byte door.
 //
-// Reading lends what has arrived and, when it is consumed, grants the peer more window; writing waits until the session has
-// framed the bytes. shut() sends FIN and reading goes on. close(ending::abort), or dropping the stream before both
-// directions have ended, sends RST (FIN to peers that know no RST). On the worker of its session, which it keeps alive.
+// Reading lends what has arrived and, when it is consumed, grants the peer more window; writing waits until
+// the session has framed the bytes. shut() sends FIN and reading goes on. close(ending::abort), or dropping
+// the stream before both directions have ended, sends RST (FIN to peers that know no RST). On the worker of
+// its session, which it keeps alive.
 #pragma once
 
 #include "gotunnel/base/byte_queue.hpp"

@@ -4,10 +4,11 @@
 //   group.spawn("session", ... co_await s->run() ...);      // returns why the session ended, with every task of it gone
 //   stream = s->open();  or  stream = co_await s->accept();
 //
-// Three tasks: a reader (carrier -> core -> streams), a writer (core -> carrier; it chooses the bytes only when the carrier
-// can take them, so control frames and waiting streams go first), and a keeper (keepalive, round-trip time). When the
-// session ends every stream of it fails. A slow stream stops only itself; when all readers together let the session's memory
-// budget fill, the carrier is not read until some of it is drained. One worker; streams hold the session.
+// Three tasks: a reader (carrier -> core -> streams), a writer (core -> carrier; it chooses the bytes only
+// when the carrier can take them, so control frames and waiting streams go first), and a keeper (keepalive,
+// round-trip time). When the session ends every stream of it fails. A slow stream stops only itself; when all
+// readers together let the session's memory budget fill, the carrier is not read until some of it is drained.
+// One worker; streams hold the session.
 #pragma once
 
 #include "gotunnel/mux/mux_stream.hpp"
@@ -31,8 +32,8 @@ public:
 
   /// Carries until close(), or until the carrier or the peer fails. Once per session.
   asio::awaitable<error_code> run();
-  /// Ends the session: frames already due still leave, then the carrier is shut and the peer's own end awaited, all of it
-  /// for at most a second.
+  /// Ends the session: frames already due still leave, then the carrier is shut and the peer's own end
+  /// awaited, all of it for at most a second.
   void close(error_code why);
   /// Ends the session at once; nothing more is sent.
   void abort(error_code why);
@@ -67,10 +68,10 @@ private:
   bool peer_resets_;
   std::unordered_map<wire::stream_id, mux_stream*> streams_;
   std::deque<mux_stream_ptr> opened_by_peer_;
-  net::signal work_;     ///< the core has something to transmit, or closing
-  net::signal drained_;  ///< the core is below its budget again
-  net::signal accepted_; ///< opened_by_peer_ has grown, or the session ended
-  net::signal ending_;   ///< ended_
+  net::signal work_;                   ///< the core has something to transmit, or closing
+  net::signal drained_;                ///< the core is below its budget again
+  net::signal accepted_;               ///< opened_by_peer_ has grown, or the session ended
+  net::signal ending_;                 ///< ended_
   std::optional<net::deadline> hurry_; ///< armed by close()
   time_point last_heard_;
   time_point round_trip_asked_{};

@@ -3,9 +3,10 @@
 //   const int n = co_await ask(front, [&] { return book.size(); });
 //   const bool alive = co_await ask_later<bool>(there, [&](auto answer) { session.ping(1s, answer); });
 //
-// The way in which workers share state without locks: the state has one home, and everybody asks there. A coroutine tree never
-// spans two workers. The asker is suspended meanwhile and cannot be cancelled, so what the function refers to stays alive.
-// ask_later's function gets a copyable callable that it, or a task it starts there, calls exactly once, from any thread.
+// The way in which workers share state without locks: the state has one home, and everybody asks there. A
+// coroutine tree never spans two workers. The asker is suspended meanwhile and cannot be cancelled, so what
+// the function refers to stays alive. ask_later's function gets a copyable callable that it, or a task it
+// starts there, calls exactly once, from any thread.
 #pragma once
 
 #include "gotunnel/net/task.hpp"
@@ -27,7 +28,8 @@ asio::awaitable<Answer> ask_later(executor there, Function function) {
   auto start = [&there, &here, &function](auto handler) {
     // std::function wants a copyable callable, and `here` must not run dry while the answer is under way.
     auto waiting = std::make_shared<decltype(handler)>(std::move(handler));
-    std::function<void(Answer)> answer = [waiting, here, work = asio::make_work_guard(here)](Answer value) mutable {
+    std::function<void(Answer)> answer = [waiting, here,
+                                          work = asio::make_work_guard(here)](Answer value) mutable {
       auto resume = [waiting = std::move(waiting), value = std::move(value)]() mutable {
         std::move (*waiting)(std::move(value));
       };
@@ -36,7 +38,8 @@ asio::awaitable<Answer> ask_later(executor there, Function function) {
     };
     asio::post(there, [&function, answer = std::move(answer)] { function(answer); });
   };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Answer)>(start, asio::use_awaitable);
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Answer)>(start,
+                                                                                       asio::use_awaitable);
 }
 
 template <class Function>

@@ -1,8 +1,9 @@
 // Carries the bytes of two streams to each other until both directions have ended.
 //
-// The end of one direction becomes a half-close of the other stream and no more than that; a stream that breaks while it is
-// read resets the other one at once; one that breaks while it is written is still read to its end, so that an answer sent
-// before the break arrives. When both directions ended well both streams are closed gracefully, else abruptly.
+// The end of one direction becomes a half-close of the other stream and no more than that; a stream that
+// breaks while it is read resets the other one at once; one that breaks while it is written is still read to
+// its end, so that an answer sent before the break arrives. When both directions ended well both streams are
+// closed gracefully, else abruptly.
 #pragma once
 
 #include "gotunnel/net/stream.hpp"

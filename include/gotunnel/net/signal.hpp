@@ -1,9 +1,11 @@
-// "Something changed": what tasks of one worker wait on until another task of that worker tells them to look again.
+// "Something changed": what tasks of one worker wait on until another task of that worker tells them to look
+// again.
 //
 //   while (!condition) co_await changed.wait();         // and elsewhere: condition = true; changed.notify();
 //
-// A condition variable without a lock: wait() returns after the next notify(), never before; a notify() that nobody waits
-// for is forgotten, so the condition is checked first. Single thread. The owner outlives the waiters.
+// A condition variable without a lock: wait() returns after the next notify(), never before; a notify() that
+// nobody waits for is forgotten, so the condition is checked first. Single thread. The owner outlives the
+// waiters.
 #pragma once
 
 #include "gotunnel/net/task.hpp"

@@ -1,8 +1,9 @@
 // A connected TCP or Unix socket as a stream.
 //
-// Reads wait for readiness first and borrow a block only when bytes are there, so an idle connection holds no buffer. Writes
-// go to the kernel directly and wait only when it is full. TCP sockets get NODELAY and keepalive; `carrier` sockets also get a
-// short standing queue (TCP_NOTSENT_LOWAT) and a limit on unacknowledged data (TCP_USER_TIMEOUT, RFC 5482).
+// Reads wait for readiness first and borrow a block only when bytes are there, so an idle connection holds no
+// buffer. Writes go to the kernel directly and wait only when it is full. TCP sockets get NODELAY and
+// keepalive; `carrier` sockets also get a short standing queue (TCP_NOTSENT_LOWAT) and a limit on
+// unacknowledged data (TCP_USER_TIMEOUT, RFC 5482).
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"

@@ -1,15 +1,16 @@
-// The byte door: everything that carries bytes in order, with half-close. TCP, Unix sockets, TLS and smux streams are streams,
-// and so is anything a test puts in their place.
+// The byte door: everything that carries bytes in order, with half-close. TCP, Unix sockets, TLS and smux
+// streams are streams, and so is anything a test puts in their place.
 //
 //   view = co_await s.read();  ... use it ...  s.consume(n);       // a reader is lent the stream's own buffer
 //   co_await s.write(bytes);                                        // returns when the bytes may be reused
 //   co_await s.shut();                                              // no more from us; reading goes on
 //   s.close(ending::graceful or ending::abort);
 //
-// One read and one write may be waiting at once. An empty view is the end of the stream (the peer's half-close). What was read
-// and not consumed is lent again by the next read(). close() makes waiting operations end with an error; it may be called more
-// than once, and the destructor closes abruptly what is still open. `ending::abort` tells the peer that the stream did not end
-// well (a TCP reset, an smux RST) and drops what is unsent. All calls on the thread of the stream's worker.
+// One read and one write may be waiting at once. An empty view is the end of the stream (the peer's
+// half-close). What was read and not consumed is lent again by the next read(). close() makes waiting
+// operations end with an error; it may be called more than once, and the destructor closes abruptly what is
+// still open. `ending::abort` tells the peer that the stream did not end well (a TCP reset, an smux RST) and
+// drops what is unsent. All calls on the thread of the stream's worker.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"

@@ -3,7 +3,8 @@
 //   task<std::size_t> f() { auto r = co_await g(); if (!r) co_return r.error(); co_return *r + 1; }
 //
 // Cancellation (net/task_group) arrives as an exception out of a co_await and is caught by the group alone.
-// `token` is the one completion token of the house: operations of Asio then yield a tuple of error code and values.
+// `token` is the one completion token of the house: operations of Asio then yield a tuple of error code and
+// values.
 #pragma once
 
 #include "gotunnel/base/error.hpp"

@@ -4,8 +4,9 @@
 //   group.spawn("accept", accept_loop());          // an awaitable<void> or task<>; its arguments are owned or outlive the group
 //   group.cancel(); co_await group.join();
 //
-// A task that ends by cancellation ends quietly; any other exception is logged with the task's name and kept from spreading.
-// After cancel() nothing new is spawned. All calls on the thread of the executor; the destructor asserts that no task is left.
+// A task that ends by cancellation ends quietly; any other exception is logged with the task's name and kept
+// from spreading. After cancel() nothing new is spawned. All calls on the thread of the executor; the
+// destructor asserts that no task is left.
 #pragma once
 
 #include "gotunnel/net/signal.hpp"

@@ -1,7 +1,8 @@
 // TCP: dialling with happy eyeballs, and listeners whose sockets are born on the worker that will own them.
 //
-// dial() resolves and tries the addresses of both families in turn, a new one every 250 ms (RFC 8305), and takes the first
-// that connects. A listener on all addresses takes both families through one IPv6 socket where the system has IPv6.
+// dial() resolves and tries the addresses of both families in turn, a new one every 250 ms (RFC 8305), and
+// takes the first that connects. A listener on all addresses takes both families through one IPv6 socket
+// where the system has IPv6.
 #pragma once
 
 #include "gotunnel/net/socket_stream.hpp"
@@ -11,7 +12,8 @@
 
 namespace gotunnel::net {
 
-/// A connected socket on the caller's executor, or the error of the last address tried; errc::timed_out after `limit`.
+/// A connected socket on the caller's executor, or the error of the last address tried; errc::timed_out after
+/// `limit`.
 [[nodiscard]] task<any_socket> dial(wire::host_port address, duration limit);
 [[nodiscard]] task<any_socket> dial(wire::unix_path path, duration limit);
 
@@ -20,11 +22,12 @@ namespace gotunnel::net {
 /// `1.2.3.4:5` or `[::1]:5`.
 [[nodiscard]] std::string to_string(const asio::ip::tcp::endpoint& endpoint);
 
-/// Yields accepted sockets. Running out of descriptors makes it wait and try again (50 ms to 1 s) instead of spinning; it is
-/// logged once each time it begins.
+/// Yields accepted sockets. Running out of descriptors makes it wait and try again (50 ms to 1 s) instead of
+/// spinning; it is logged once each time it begins.
 class tcp_listener {
 public:
-  /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use, permission_denied ...
+  /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use,
+  /// permission_denied ...
   [[nodiscard]] static result<tcp_listener> open(const executor& where, const wire::host_port& address);
 
   struct accepted {

@@ -2,9 +2,9 @@
 //
 //   tls_stream s(context, std::move(below)); auto ok = co_await s.handshake();   // then it is a stream like any other
 //
-// One write seals as many records as fit its buffer and sends them in one call. The end of the stream is the peer's
-// close_notify; a carrier that ends without one is errc::end_of_stream, so a cut is never taken for an end. shut() sends
-// close_notify. Buffers are borrowed while bytes are in them.
+// One write seals as many records as fit its buffer and sends them in one call. The end of the stream is the
+// peer's close_notify; a carrier that ends without one is errc::end_of_stream, so a cut is never taken for an
+// end. shut() sends close_notify. Buffers are borrowed while bytes are in them.
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"

@@ -2,10 +2,10 @@
 //
 //   client c(executor, options, events); group.spawn("client", c.run()); ... c.stop(grace);
 //
-// Every end of a session, and every failure to get one, the very first included, is followed by another attempt after an
-// exponential backoff with jitter, capped by `max_retry_interval` and reset once the port was open. A cause that retrying
-// cannot mend is said in one sentence with its remedy, once until the cause changes. With `retry` off the first failure ends
-// run(), and `exit_code()` is 1. One worker.
+// Every end of a session, and every failure to get one, the very first included, is followed by another
+// attempt after an exponential backoff with jitter, capped by `max_retry_interval` and reset once the port
+// was open. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
+// changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker.
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"

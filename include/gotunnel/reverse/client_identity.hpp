@@ -1,8 +1,9 @@
 // Who a client is to a server: a durable random id, so that a client that comes back takes its port over.
 //
-// One id per server and port, in one file of the state directory, locked while the process runs: clients on one machine do
-// not disturb each other. With remote port 0 the first file that no live process has locked is taken. A directory that
-// cannot be written means an id for this run only (`durable` false, `why_not` says why).
+// One id per server and port, in one file of the state directory, locked while the process runs: clients on
+// one machine do not disturb each other. With remote port 0 the first file that no live process has locked is
+// taken. A directory that cannot be written means an id for this run only (`durable` false, `why_not` says
+// why).
 #pragma once
 
 #include "gotunnel/wire/address.hpp"
@@ -15,8 +16,8 @@ namespace gotunnel::reverse {
 
 class client_identity {
 public:
-  [[nodiscard]] static client_identity claim(const std::filesystem::path& state_directory, const wire::host_port& server,
-                                             std::uint16_t remote_port);
+  [[nodiscard]] static client_identity claim(const std::filesystem::path& state_directory,
+                                             const wire::host_port& server, std::uint16_t remote_port);
   client_identity(client_identity&& other) noexcept;
   client_identity& operator=(client_identity&&) = delete;
   ~client_identity();

@@ -1,8 +1,8 @@
 // One connected session at the client: asks for the public port, then carries visitors to the local service.
 //
-// run() returns when the session is over: stopped, lost, or refused the port. For each stream that the server opens the local
-// service is dialled; when that fails the visitor is reset and the failure is logged, at most once in a few seconds.
-// On the caller's worker.
+// run() returns when the session is over: stopped, lost, or refused the port. For each stream that the server
+// opens the local service is dialled; when that fails the visitor is reset and the failure is logged, at most
+// once in a few seconds. On the caller's worker.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
@@ -26,7 +26,7 @@ using local_target = std::variant<wire::host_port, wire::unix_path>;
 
 /// How a session ended.
 struct session_outcome {
-  bool was_ready = false;                    ///< the port was open
+  bool was_ready = false; ///< the port was open
   error_code why;
   std::optional<wire::error_answer> refusal; ///< the server's answer, when it was no
 };
@@ -40,8 +40,8 @@ public:
                  ready_handler ready);
 
   [[nodiscard]] asio::awaitable<session_outcome> run();
-  /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at most a few seconds.
-  /// The next session need not wait for it.
+  /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at
+  /// most a few seconds. The next session need not wait for it.
   [[nodiscard]] asio::awaitable<void> drain();
   /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run().
   void stop(duration grace);

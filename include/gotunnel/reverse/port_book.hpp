@@ -1,11 +1,13 @@
 // Which session holds which public port: the listeners, and who gets the visitors.
 //
-// The book lives on the front worker; sessions on other workers ask it (net/ask). A listener belongs to the book and not to
-// a session, so a client that comes back takes its port over while visitors keep queueing: the listener is never closed in
-// between. An accepted socket is born on the holder's worker and handed to the holder there.
+// The book lives on the front worker; sessions on other workers ask it (net/ask). A listener belongs to the
+// book and not to a session, so a client that comes back takes its port over while visitors keep queueing:
+// the listener is never closed in between. An accepted socket is born on the holder's worker and handed to
+// the holder there.
 //
-// Who may take a held port: the same client and process at once; the same client id from another process when the old
-// session does not answer a ping within a second (else the newcomer is told that a live copy holds it); nobody else.
+// Who may take a held port: the same client and process at once; the same client id from another process when
+// the old session does not answer a ping within a second (else the newcomer is told that a live copy holds
+// it); nobody else.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
@@ -37,14 +39,16 @@ struct visitor {
   std::uint64_t service; ///< id of the holder's bind
 };
 
-/// What the book needs of a session. Every call is made on the session's own worker, `where()`, apart from where() itself.
+/// What the book needs of a session. Every call is made on the session's own worker, `where()`, apart from
+/// where() itself.
 class port_holder {
 public:
   virtual ~port_holder() = default;
 
   [[nodiscard]] virtual net::executor where() const = 0;
   virtual void welcome(visitor who) = 0;
-  /// Calls `answer` once, here: true as soon as the client answers a ping, false when `limit` passes or the session ends.
+  /// Calls `answer` once, here: true as soon as the client answers a ping, false when `limit` passes or the
+  /// session ends.
   virtual void ping(duration limit, std::function<void(bool)> answer) = 0;
   /// A newer session of the same client has taken the port; this one ends.
   virtual void superseded() = 0;
@@ -56,12 +60,13 @@ struct bind_question {
   std::uint16_t port = 0; ///< 0: the book chooses
   std::uint64_t service = 0;
   holder_ptr holder;
-  std::string client_address;                                        ///< for people
-  std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;   ///< client and instance; none for a seed peer
+  std::string client_address; ///< for people
+  std::optional<std::pair<wire::peer_id, wire::peer_id>>
+      identity; ///< client and instance; none for a seed peer
 };
 
 struct port_policy {
-  std::string bind_host;   ///< public side; empty: all addresses
+  std::string bind_host; ///< public side; empty: all addresses
   wire::port_set allowed;
 };
 
@@ -69,7 +74,8 @@ class port_book {
 public:
   port_book(net::executor front, port_policy policy);
 
-  /// bound_answer, or error_answer with a code and a sentence for the client's user. From any worker; resumes there.
+  /// bound_answer, or error_answer with a code and a sentence for the client's user. From any worker; resumes
+  /// there.
   [[nodiscard]] asio::awaitable<wire::control_message> bind(bind_question question);
   // The rest on the front worker:
   /// Closes the port if this holder has it; connections that were accepted go on.

@@ -5,9 +5,10 @@
 //   s.renew(context);                                 // later handshakes use it; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
 //
-// A stranger costs its TLS state, a deadline, and a place in a bounded queue from which the oldest stranger is dropped when it
-// is full, so that silent connections cannot keep newcomers out. Handshakes run on the workers, never on the accept path.
-// start, renew and stop on the front worker; the server outlives pool.run().
+// A stranger costs its TLS state, a deadline, and a place in a bounded queue from which the oldest stranger
+// is dropped when it is full, so that silent connections cannot keep newcomers out. Handshakes run on the
+// workers, never on the accept path. start, renew and stop on the front worker; the server outlives
+// pool.run().
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"

@@ -1,9 +1,10 @@
 // One authenticated client at the server: its control stream, its ports, its visitors.
 //
-// Native clients speak wire/control on their first stream; seed clients send one request (wire/seed_greeting) and bind one
-// port. For a visitor the session opens a stream, writes who the visitor is (native), and splices. The session ends when its
-// carrier does, when a newer session of the same client takes over, or by stop(); visitors whose bytes had all come by then may
-// still read them, for a few seconds. On one worker, which runs it.
+// Native clients speak wire/control on their first stream; seed clients send one request (wire/seed_greeting)
+// and bind one port. For a visitor the session opens a stream, writes who the visitor is (native), and
+// splices. The session ends when its carrier does, when a newer session of the same client takes over, or by
+// stop(); visitors whose bytes had all come by then may still read them, for a few seconds. On one worker,
+// which runs it.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
@@ -48,7 +49,8 @@ private:
   [[nodiscard]] asio::awaitable<wire::control_message> try_bind(std::uint64_t service, std::uint16_t port);
   void report(std::string_view trouble);
   /// What a message of the client is answered with, if anything.
-  [[nodiscard]] asio::awaitable<std::optional<wire::control_message>> reply_to(const wire::control_message& message);
+  [[nodiscard]] asio::awaitable<std::optional<wire::control_message>>
+  reply_to(const wire::control_message& message);
   void pong(std::uint64_t id, bool alive);
   void say(wire::control_message message);
   asio::awaitable<void> say_queued(mux::mux_stream& control);
@@ -61,10 +63,11 @@ private:
   wire::client_hello hello_;
   std::shared_ptr<mux::session> mux_;
   mux::mux_stream_ptr control_;
-  net::task_group tasks_;                    ///< control
+  net::task_group tasks_; ///< control
   visitor_group visitors_;
-  net::signal changed_;                      ///< unsaid_ changed
-  std::deque<wire::control_message> unsaid_; ///< at most unsaid_limit; the control stream is not read while it is full
+  net::signal changed_; ///< unsaid_ changed
+  std::deque<wire::control_message>
+      unsaid_; ///< at most unsaid_limit; the control stream is not read while it is full
   std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;

@@ -1,12 +1,14 @@
 // The original GoTunnel protocol around its smux session: secret line, verdict line, one JSON request and
 // answer. Sans-IO.
 //
-// client -> server  `<secret>\n`             server -> client  `OK\n` or `ERROR: Invalid Secret\n`
-// then smux version 2; on the client's first stream:
-// client -> server  `{"remote_port":8080}\n` server -> client  `{"status":"success","message":"..."}\n` (or
-// "error"), FIN An original client must not receive anything glued to `OK\n`; we tolerate bytes glued to it.
-// The secret is compared in constant time after trimming white space around the received line, as the
-// original does.
+//   client -> server  `<secret>\n`
+//   server -> client  `OK\n` or `ERROR: Invalid Secret\n`
+//   then smux version 2; on the client's first stream:
+//   client -> server  `{"remote_port":8080}\n`
+//   server -> client  `{"status":"success","message":"..."}\n` (or "error"), FIN
+//
+// An original client must not receive anything glued to `OK\n`; we tolerate bytes glued to it. The secret is
+// compared in constant time after trimming white space around the received line, as the original does.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"

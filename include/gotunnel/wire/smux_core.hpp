@@ -1,4 +1,5 @@
-// One smux session as a sans-IO machine: streams over one ordered byte channel, byte-compatible with xtaci/smux v1 and v2.
+// One smux session as a sans-IO machine: streams over one ordered byte channel, byte-compatible with
+// xtaci/smux v1 and v2.
 //
 // The driver's loop:
 //   core.feed(bytes, now); while (next = core.poll()) handle the event     // bytes from the carrier; `bytes` stay valid meanwhile
@@ -6,17 +7,18 @@
 //   core.tick(now) when core.deadline() has come                           // keepalive
 // and on behalf of streams: open, submit, finish, reset, consumed.
 //
-// Sending: a stream offers one view at a time (`submit`); the machine copies from it while filling `transmit`'s buffer and
-// names the stream in `poll_sent` once all of it went out. Nothing else is queued, so the queue is bounded by the callers'
-// own buffers. Control frames (SYN, UPD, NOP, RST) overtake data; FIN stays behind the data of its own stream; a
-// prioritized stream goes before all others, then streams that were idle, then the rest in turns.
-// Receiving: payload is handed on as it arrives, in pieces; the caller keeps it and reports `consumed` when it is drained.
-// Windows grow with the bandwidth-delay product while the session's memory budget allows (smux_window.hpp).
-// FIN is a half-close: the other direction stays open until its own FIN. Between two gotunnels `resets` adds a frame that
-// smux lacks (command 5, payload: reason u32 LE); towards other peers a reset is sent as FIN and the stream is forgotten.
+// Sending: a stream offers one view at a time (`submit`); the machine copies from it while filling
+// `transmit`'s buffer and names the stream in `poll_sent` once all of it went out. Nothing else is queued, so
+// the queue is bounded by the callers' own buffers. Control frames (SYN, UPD, NOP, RST) overtake data; FIN
+// stays behind the data of its own stream; a prioritized stream goes before all others, then streams that
+// were idle, then the rest in turns. Receiving: payload is handed on as it arrives, in pieces; the caller
+// keeps it and reports `consumed` when it is drained. Windows grow with the bandwidth-delay product while the
+// session's memory budget allows (smux_window.hpp). FIN is a half-close: the other direction stays open until
+// its own FIN. Between two gotunnels `resets` adds a frame that smux lacks (command 5, payload: reason u32
+// LE); towards other peers a reset is sent as FIN and the stream is forgotten.
 //
-// A broken peer is an error from poll() or tick(); the session is over then, and no call but the destructor makes sense.
-// One thread; no clock, no socket, no allocation per frame after the tables have grown.
+// A broken peer is an error from poll() or tick(); the session is over then, and no call but the destructor
+// makes sense. One thread; no clock, no socket, no allocation per frame after the tables have grown.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -50,24 +52,24 @@ enum class smux_reset_reason : std::uint32_t {
 struct smux_config {
   smux_role role = smux_role::client;
   std::uint8_t version = 2;
-  bool resets = false;                              ///< the peer understands RST
-  std::size_t max_frame = 32 * 1024;                ///< payload bytes of one PSH we send, 1..65535
-  std::uint32_t max_window = 16 * 1024 * 1024;      ///< a stream's window never grows beyond this many bytes
-  std::size_t memory_budget = 64 * 1024 * 1024;     ///< bytes of this session that may wait for slow readers
-  std::size_t max_peer_streams = 32 * 1024;         ///< streams opened by the peer and alive at once
-  double opens_per_second = 20'000;                 ///< sustained rate of the peer's SYN frames ...
-  double opens_burst = 20'000;                      ///< ... and how many it may save up
-  bool strict_opens = false;                        ///< above these: true ends the session, false resets the stream
-  duration keepalive_interval = 4s;                 ///< a NOP when nothing else was sent for this long; 0: never
-  duration keepalive_timeout = 12s;                 ///< silence of the peer that ends the session; 0: none does
+  bool resets = false;                          ///< the peer understands RST
+  std::size_t max_frame = 32 * 1024;            ///< payload bytes of one PSH we send, 1..65535
+  std::uint32_t max_window = 16 * 1024 * 1024;  ///< a stream's window never grows beyond this many bytes
+  std::size_t memory_budget = 64 * 1024 * 1024; ///< bytes of this session that may wait for slow readers
+  std::size_t max_peer_streams = 32 * 1024;     ///< streams opened by the peer and alive at once
+  double opens_per_second = 20'000;             ///< sustained rate of the peer's SYN frames ...
+  double opens_burst = 20'000;                  ///< ... and how many it may save up
+  bool strict_opens = false;        ///< above these: true ends the session, false resets the stream
+  duration keepalive_interval = 4s; ///< a NOP when nothing else was sent for this long; 0: never
+  duration keepalive_timeout = 12s; ///< silence of the peer that ends the session; 0: none does
 };
 
 struct smux_event {
   enum class kind { opened, data, finished, reset };
   kind what = kind::opened;
   stream_id id = 0;
-  bytes_view bytes{};                                          ///< data: a piece of the fed view
-  smux_reset_reason reason = smux_reset_reason::aborted;       ///< reset
+  bytes_view bytes{};                                    ///< data: a piece of the fed view
+  smux_reset_reason reason = smux_reset_reason::aborted; ///< reset
 };
 
 class smux_core {
@@ -83,7 +85,8 @@ public:
 
   // --- bytes to the peer
   [[nodiscard]] bool wants_transmit() const noexcept;
-  /// Fills `out` (64 bytes at least) with whole frames; the number of bytes filled, 0 when there is nothing to say.
+  /// Fills `out` (64 bytes at least) with whole frames; the number of bytes filled, 0 when there is nothing
+  /// to say.
   [[nodiscard]] std::size_t transmit(bytes_span out, time_point now);
   /// A stream whose submitted view went out whole since the last call, or nothing.
   [[nodiscard]] std::optional<stream_id> poll_sent();
@@ -95,8 +98,8 @@ public:
   // --- streams. An id that is no longer alive is ignored by all of these but open() and submit().
   /// errc::limit_exceeded when the ids are used up.
   [[nodiscard]] result<stream_id> open();
-  /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a time;
-  /// errc::closed after finish(), errc::reset when the stream is gone.
+  /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a
+  /// time; errc::closed after finish(), errc::reset when the stream is gone.
   [[nodiscard]] result<> submit(stream_id id, bytes_view bytes);
   /// Takes an offer back; what was already framed stays sent.
   void withdraw(stream_id id) noexcept;
@@ -111,7 +114,7 @@ public:
   // --- what the driver and the counters want to know
   [[nodiscard]] bool alive(stream_id id) const noexcept;
   [[nodiscard]] std::size_t stream_count() const noexcept;
-  [[nodiscard]] std::size_t buffered() const noexcept;     ///< received and not yet consumed, all streams
+  [[nodiscard]] std::size_t buffered() const noexcept; ///< received and not yet consumed, all streams
   /// The driver stops reading the carrier while this holds: the peer has filled the session's memory budget.
   [[nodiscard]] bool over_budget() const noexcept;
   /// The carrier's round-trip time as the kernel measures it; windows grow by it. 1 ms until told.
@@ -150,7 +153,9 @@ private:
 
   // smux_core.cpp
   // Ids of one opener are two apart.
-  [[nodiscard]] smux_stream*& recent_slot(stream_id id) const noexcept { return recent_[(id / 2) % recent_.size()]; }
+  [[nodiscard]] smux_stream*& recent_slot(stream_id id) const noexcept {
+    return recent_[(id / 2) % recent_.size()];
+  }
   [[nodiscard]] smux_stream* find(stream_id id) const noexcept;
   [[nodiscard]] smux_stream& add_stream(stream_id id, bool from_peer);
   void erase(smux_stream& stream);
@@ -161,7 +166,8 @@ private:
 
   smux_config config_;
   std::unordered_map<stream_id, smux_stream, id_hash> streams_;
-  mutable std::array<smux_stream*, 64> recent_{}; ///< the last found of each recent_slot(): spares the hash table
+  mutable std::array<smux_stream*, 64>
+      recent_{}; ///< the last found of each recent_slot(): spares the hash table
   std::uint64_t next_id_;
   std::size_t peer_streams_ = 0; ///< alive and opened by the peer
   std::size_t buffered_ = 0;
@@ -172,16 +178,18 @@ private:
   // receiving
   bytes_view input_; ///< what is left of the fed bytes
   smux_header header_;
-  std::size_t body_left_ = 0;               ///< of the frame of header_
-  bool deliver_ = false;                    ///< the body is for a stream that was alive when its header came
-  std::array<std::byte, 8> gathered_bytes_; ///< a header, or the body of a control frame, that comes in pieces
+  std::size_t body_left_ = 0; ///< of the frame of header_
+  bool deliver_ = false;      ///< the body is for a stream that was alive when its header came
+  std::array<std::byte, 8>
+      gathered_bytes_; ///< a header, or the body of a control frame, that comes in pieces
   std::size_t gathered_ = 0;
   double open_tokens_;
   time_point open_tokens_at_;
 
   // sending
   smux_scheduler scheduler_;
-  boost::intrusive::list<smux_stream, boost::intrusive::constant_time_size<false>> control_; ///< with a SYN or UPD to send
+  boost::intrusive::list<smux_stream, boost::intrusive::constant_time_size<false>>
+      control_; ///< with a SYN or UPD to send
   std::deque<farewell> farewells_;
   std::size_t refusals_ = 0;    ///< among farewells_
   std::vector<stream_id> sent_; ///< for poll_sent(), from sent_told_ on

@@ -1,7 +1,7 @@
 // The smux frame header: version, command, length and stream id; 8 bytes, little endian.
 //
-// Follows xtaci/smux (frame.go): byte-exact for versions 1 and 2. Command 5 is ours and used only between two gotunnels
-// that agreed on it. The decoder checks what can be checked from the header alone.
+// Follows xtaci/smux (frame.go): byte-exact for versions 1 and 2. Command 5 is ours and used only between two
+// gotunnels that agreed on it. The decoder checks what can be checked from the header alone.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -33,7 +33,8 @@ struct smux_header {
   friend bool operator==(const smux_header&, const smux_header&) = default;
 };
 
-/// What an UPD says: the sender has read `consumed` bytes (mod 2^32) and wants at most `window` outstanding beyond them.
+/// What an UPD says: the sender has read `consumed` bytes (mod 2^32) and wants at most `window` outstanding
+/// beyond them.
 struct smux_update {
   static constexpr std::size_t size = 8;
 
@@ -46,7 +47,8 @@ struct smux_update {
 void encode(const smux_header& header, std::span<std::byte, smux_header::size> to) noexcept;
 void encode(const smux_update& update, std::span<std::byte, smux_update::size> to) noexcept;
 
-/// errc::broken_frame: not `version`, an unknown command, a length that the command cannot have, or RST when `resets` is off.
+/// errc::broken_frame: not `version`, an unknown command, a length that the command cannot have, or RST when
+/// `resets` is off.
 [[nodiscard]] result<smux_header> decode_header(std::span<const std::byte, smux_header::size> from,
                                                 std::uint8_t version, bool resets) noexcept;
 [[nodiscard]] smux_update decode_update(std::span<const std::byte, smux_update::size> from) noexcept;
