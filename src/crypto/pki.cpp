@@ -153,7 +153,6 @@ result<credential> make_authority(wall_time now) {
                   add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
                   add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
                   add_extension(ca, ca, NID_subject_key_identifier, "hash") &&
-                  add_extension(ca, ca, NID_authority_key_identifier, "keyid") &&
                   X509_sign(ca, key.get(), EVP_sha256()) > 0;
   if (!ok) return cannot_make();
   return as_pem(ca, key.get());

@@ -48,6 +48,7 @@ BOOST_AUTO_TEST_CASE(the_authority_says_what_it_should) {
   BOOST_TEST(extension(authority, NID_key_usage) == "critical Certificate Sign, CRL Sign");
   BOOST_TEST(extension(authority, NID_ext_key_usage) == "none");
   BOOST_TEST(extension(authority, NID_subject_key_identifier) != "none");
+  BOOST_TEST(extension(authority, NID_authority_key_identifier) == "none"); // RFC 5280 4.2.1.1: it is its own
 }
 
 BOOST_AUTO_TEST_CASE(the_leaf_says_what_it_should) {

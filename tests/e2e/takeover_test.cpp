@@ -31,6 +31,31 @@ struct stage {
   }
 };
 
+/// A copy of a holder claims its port, and has to wait for a second because the holder does not answer.
+struct claim : stage {
+  claim() {
+    holder.answer_pings = false;
+    holder.open();
+    port = bound_port(holder.bind(1, 0).value_or(""));
+    BOOST_REQUIRE(port != 0);
+    claimant.open();
+    claimant.say(R"({"type":"bind","id":1,"port":)" + std::to_string(port) + "}");
+    // The ping to the holder shows that the claim is under way.
+    BOOST_REQUIRE(holder.next_frame(patience).has_value());
+  }
+
+  /// The same client, another process.
+  static native_identity copy_of(native_identity who) {
+    who.instance = native_identity().instance;
+    return who;
+  }
+
+  native_identity who;
+  native_peer holder{server, who};
+  native_peer claimant{server, copy_of(who)};
+  std::uint16_t port = 0;
+};
+
 /// Connects to a public port again and again, and counts refusals: the listener was closed then.
 class watcher {
 public:
@@ -181,23 +206,8 @@ BOOST_FIXTURE_TEST_CASE(a_foreign_client_is_told_who_holds_the_port_and_since_wh
   BOOST_TEST(visit(holder.public_port(), "mine") == "mine");
 }
 
-BOOST_FIXTURE_TEST_CASE(of_two_claimants_to_one_silent_port_only_one_gets_it, stage) {
-  // The holder is silent, so that a copy of it has to wait for a second; meanwhile the holder leaves and a
-  // foreigner comes.
-  native_identity who;
-  native_peer holder(server, who);
-  holder.open();
-  const std::uint16_t port = bound_port(holder.bind(1, 0).value_or(""));
-  BOOST_REQUIRE(port != 0);
-  native_identity copy = who;
-  copy.instance = native_identity().instance;
-  native_peer claimant(server, copy);
-  claimant.open();
-  claimant.say(R"({"type":"bind","id":1,"port":)" + std::to_string(port) + "}");
-  // The ping to the holder shows that the claim is under way.
-  holder.answer_pings = false;
-  const auto asked = holder.next_frame(patience);
-  BOOST_REQUIRE(asked.has_value());
+BOOST_FIXTURE_TEST_CASE(of_two_claimants_to_one_silent_port_only_one_gets_it, claim) {
+  // The holder leaves while the claimant waits, and a foreigner comes.
   holder.tls().drop(true);
   BOOST_REQUIRE(
       server.child().wait_for(output::err, "port " + std::to_string(port) + " closed", patience).has_value());
@@ -212,21 +222,8 @@ BOOST_FIXTURE_TEST_CASE(of_two_claimants_to_one_silent_port_only_one_gets_it, st
   BOOST_TEST(opened.has_value());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_claimant_that_leaves_while_it_waits_leaves_no_port_behind, stage) {
-  native_identity who;
-  native_peer holder(server, who);
-  holder.open();
-  const std::uint16_t port = bound_port(holder.bind(1, 0).value_or(""));
-  BOOST_REQUIRE(port != 0);
-  native_identity copy = who;
-  copy.instance = native_identity().instance;
-  {
-    native_peer claimant(server, copy);
-    claimant.open();
-    claimant.say(R"({"type":"bind","id":1,"port":)" + std::to_string(port) + "}");
-    BOOST_REQUIRE(holder.next_frame(patience).has_value()); // the ping, not answered
-    claimant.tls().drop(true);
-  }
+BOOST_FIXTURE_TEST_CASE(a_claimant_that_leaves_while_it_waits_leaves_no_port_behind, claim) {
+  claimant.tls().drop(true);
   BOOST_TEST(seconds_until_refused(port) < 5);
   native_peer next(server);
   next.open();

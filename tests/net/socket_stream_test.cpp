@@ -42,6 +42,17 @@ asio::awaitable<void> read_once(net::stream& from, error_code& outcome) {
   if (!bytes) outcome = bytes.error();
 }
 
+/// A read and a write that wait: nothing comes, and so much does not fit.
+struct stuck {
+  stuck(const net::executor& where, socket_stream& on) : tasks(where, "test") {
+    tasks.spawn("read", read_once(on, read_outcome));
+    tasks.spawn("write", send(on, 64 << 20, write_outcome));
+  }
+  error_code read_outcome;
+  error_code write_outcome;
+  net::task_group tasks;
+};
+
 int unread(const connection& c) {
   int size = 0;
   ::ioctl(c.far.descriptor(), FIONREAD, &size);
@@ -163,17 +174,13 @@ BOOST_AUTO_TEST_CASE(closing_ends_what_waits_and_everything_after) {
     const auto where = co_await asio::this_coro::executor;
     connection c(where, purpose::visitor);
     co_await fill(c);
-    error_code read_outcome;
-    error_code write_outcome;
-    net::task_group tasks(where, "test");
-    tasks.spawn("read", read_once(c.near, read_outcome));
-    tasks.spawn("write", send(c.near, 64 << 20, write_outcome));
+    stuck waiting(where, c.near);
     co_await yield(5);
-    BOOST_TEST(tasks.size() == 2U);
+    BOOST_TEST(waiting.tasks.size() == 2U);
     c.near.close(net::ending::abort);
-    co_await tasks.join();
-    BOOST_TEST(!!read_outcome);
-    BOOST_TEST(!!write_outcome);
+    co_await waiting.tasks.join();
+    BOOST_TEST(!!waiting.read_outcome);
+    BOOST_TEST(!!waiting.write_outcome);
     const auto got = co_await c.near.read();
     BOOST_TEST((got.error() == errc::closed));
     const auto sent = co_await c.near.write(as_bytes("x"));
@@ -221,14 +228,10 @@ BOOST_AUTO_TEST_CASE(waiting_operations_can_be_cancelled) {
     const auto where = co_await asio::this_coro::executor;
     connection c(where, purpose::visitor);
     co_await fill(c);
-    error_code read_outcome;
-    error_code write_outcome;
-    net::task_group tasks(where, "test");
-    tasks.spawn("read", read_once(c.near, read_outcome));
-    tasks.spawn("write", send(c.near, 64 << 20, write_outcome));
+    stuck waiting(where, c.near);
     co_await yield(5);
-    tasks.cancel();
-    co_await tasks.join();
+    waiting.tasks.cancel();
+    co_await waiting.tasks.join();
     // The stream itself is unharmed.
     c.far.write("hello");
     const auto got = co_await c.near.read();
