@@ -7,9 +7,19 @@
 
 namespace gotunnel::wan {
 
+namespace {
+
+std::int64_t in_us(duration time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+} // namespace
+
 std::string describe(const link_counters& c) {
-  return fmt::format("entered {} left {} lost {} late {} overflow {} gated {}", c.entered, c.left, c.lost,
-                     c.late, c.overflow, c.gated);
+  return fmt::format("entered {} left {} lost {} late {} overflow {} gated {} behind_us {} most_behind_us {}",
+                     c.entered, c.left, c.lost, c.late, c.overflow, c.gated,
+                     in_us(c.behind) / std::max<std::int64_t>(1, static_cast<std::int64_t>(c.left)),
+                     in_us(c.most_behind));
 }
 
 /// Written out, because the distributions of the standard library differ from one library to the next.
@@ -43,6 +53,7 @@ void link_model::start_sending(time_point earliest) noexcept {
 
 void link_model::configure(const link_settings& settings, time_point now) {
   advance(now);
+  const bool thawing = settings_.mode == gate::freeze;
   settings_ = settings;
   remainder_ = 0;
   if (settings_.mode == gate::cut) {
@@ -51,6 +62,10 @@ void link_model::configure(const link_settings& settings, time_point now) {
     in_order_.clear();
     late_.clear();
     under_way_ = 0;
+  }
+  if (thawing) {
+    for (flying& each : in_order_) each.due = std::max(each.due, now);
+    for (flying& each : late_) each.due = std::max(each.due, now);
   }
   sent_ = now;
   if (!queue_.empty()) start_sending(now);
@@ -106,6 +121,9 @@ std::optional<packet> link_model::leave(time_point now) {
   const bool late_first = !late_.empty() && (in_order_.empty() || late_.front().due < in_order_.front().due);
   auto& flight = late_first ? late_ : in_order_;
   if (flight.empty() || flight.front().due > now) return std::nullopt;
+  const duration behind = now - flight.front().due;
+  counters_.behind += behind;
+  counters_.most_behind = std::max(counters_.most_behind, behind);
   packet arrived = std::move(flight.front().content);
   flight.pop_front();
   under_way_ -= arrived.size();
