@@ -86,14 +86,16 @@ std::string read_command(const po::variables_map& given, const char* name) {
 
 po::variables_map read(const std::vector<std::string>& arguments) {
   const auto known = described();
-  const po::positional_options_description no_words;
   // Not the shortened names: a script must not change its meaning when an option joins.
   const int style = po::command_line_style::allow_long | po::command_line_style::long_allow_adjacent |
                     po::command_line_style::long_allow_next;
   try {
+    const auto words = po::command_line_parser(arguments).options(known).style(style).run();
+    for (const auto& each : words.options)
+      if (each.string_key.empty())
+        throw usage_error(fmt::format("unexpected argument \"{}\"; see wan --help", each.value.front()));
     po::variables_map given;
-    po::store(po::command_line_parser(arguments).options(known).positional(no_words).style(style).run(),
-              given);
+    po::store(words, given);
     return given;
   } catch (const po::error& e) {
     throw usage_error(fmt::format("{}; see wan --help", e.what()));
