@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr const char* interface_name = "wan0";
 // The kernel drops what does not fit this queue, and the link must be the only one to drop.
-constexpr int kernel_queue = 10'000;
+constexpr unsigned kernel_queue = 10'000;
 
 void write_file(const std::string& path, std::string_view text) {
   const descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC), path);
@@ -31,6 +32,34 @@ ifreq request_about(std::string_view name) {
   ifreq request{};
   std::copy_n(name.data(), std::min<std::size_t>(name.size(), IFNAMSIZ - 1), request.ifr_name);
   return request;
+}
+
+/// By netlink, for the ioctl of the same purpose does not serve a user namespace.
+void set_kernel_queue(unsigned length) {
+  struct {
+    nlmsghdr header{};
+    ifinfomsg interface {};
+    rtattr attribute{};
+    unsigned value = 0;
+  } request;
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_SETLINK;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  request.interface.ifi_family = AF_UNSPEC;
+  request.interface.ifi_index = static_cast<int>(::if_nametoindex(interface_name));
+  request.attribute.rta_len = RTA_LENGTH(sizeof request.value);
+  request.attribute.rta_type = IFLA_TXQLEN;
+  request.value = length;
+
+  const descriptor netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "netlink");
+  if (::send(netlink.get(), &request, sizeof request, 0) < 0) fail("netlink");
+  struct {
+    nlmsghdr header{};
+    nlmsgerr outcome{};
+  } answer;
+  if (::recv(netlink.get(), &answer, sizeof answer, 0) < static_cast<ssize_t>(sizeof answer))
+    fail("netlink", EIO);
+  if (answer.outcome.error != 0) fail("queue of the interface", -answer.outcome.error);
 }
 
 /// The functions of the kernel about interfaces are asked through a socket of any kind.
@@ -91,9 +120,7 @@ descriptor open_interface(const side_address& address, int mtu) {
   request = request_about(interface_name);
   request.ifr_mtu = mtu;
   settings.ask(SIOCSIFMTU, request, "MTU");
-  request = request_about(interface_name);
-  request.ifr_qlen = kernel_queue;
-  settings.ask(SIOCSIFTXQLEN, request, "queue");
+  set_kernel_queue(kernel_queue);
   settings.set_address(SIOCSIFADDR, address.local, "address");
   settings.set_address(SIOCSIFNETMASK, "255.255.255.252", "netmask");
   settings.start("lo");
