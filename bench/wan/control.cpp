@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 
 namespace gotunnel::wan {
@@ -88,10 +89,13 @@ bool bind_to(const descriptor& socket, const sockaddr_un& address) {
   return ::bind(socket.get(), generic(address), sizeof address) == 0;
 }
 
-/// Somebody receives there, or the path is no socket at all.
-bool in_use(const sockaddr_un& address) {
+/// A socket on which nobody receives any more. Connecting to a plain file is refused in the same way, and
+/// that one is not ours to remove.
+bool is_stale(const std::string& path, const sockaddr_un& address) {
+  std::error_code ignored;
+  if (!std::filesystem::is_socket(path, ignored)) return false;
   const descriptor probe = datagram_socket();
-  return ::connect(probe.get(), generic(address), sizeof address) == 0 || errno != ECONNREFUSED;
+  return ::connect(probe.get(), generic(address), sizeof address) != 0 && errno == ECONNREFUSED;
 }
 
 } // namespace
@@ -108,7 +112,7 @@ control_socket::control_socket(std::string path) : socket_(datagram_socket()) {
   const sockaddr_un address = address_of(path);
   if (!bind_to(socket_, address)) {
     const int error = errno;
-    if (error != EADDRINUSE || in_use(address))
+    if (error != EADDRINUSE || !is_stale(path, address))
       throw usage_error(fmt::format("control \"{}\": {}", path, std::strerror(error)));
     ::unlink(path.c_str());
     if (!bind_to(socket_, address)) fail(path);

@@ -7,7 +7,7 @@ cd "${1:-$here/../..}"
 
 # Everything that is written by hand; what git ignores is built, or somebody's certificates.
 mapfile -t files < <(
-  for place in include src tests cmake scripts docker .ci CMakeLists.txt; do
+  for place in include src tests bench cmake scripts docker .ci CMakeLists.txt; do
     [[ ! -e $place ]] || find "$place" -type f
   done | grep -E '(\.(cpp|hpp|cmake|sh|yaml)|/?CMakeLists\.txt|^(scripts|docker|\.ci)/.*)$' | LC_ALL=C sort
 )

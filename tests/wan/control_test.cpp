@@ -1,5 +1,10 @@
 #include "control.hpp"
 
+#include "support/scratch_directory.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <boost/test/unit_test.hpp>
 
 namespace gotunnel::wan {
@@ -67,6 +72,26 @@ BOOST_AUTO_TEST_CASE(stats_have_a_line_for_each_direction) {
       "to-right entered 0 left 0 lost 0 late 0 overflow 0 gated 0 behind_us 0 most_behind_us 0\n";
   BOOST_TEST(obeys("stats to-left") == left);
   BOOST_TEST(obeys("stats") == right + left);
+}
+
+BOOST_AUTO_TEST_CASE(the_socket_replaces_what_a_killed_process_left_and_nothing_else) {
+  const gotunnel::testing::scratch_directory room;
+  const std::string path = room.file("control");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
+  {
+    const descriptor alive(::socket(AF_UNIX, SOCK_DGRAM, 0), "socket");
+    BOOST_REQUIRE(::bind(alive.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    BOOST_CHECK_THROW(control_socket{path}, usage_error);
+  }
+  { const control_socket replaced(path); }
+  BOOST_TEST(!std::filesystem::exists(path));
+
+  gotunnel::testing::spill(path, "somebody's");
+  BOOST_CHECK_THROW(control_socket{path}, usage_error);
+  BOOST_TEST(gotunnel::testing::slurp(path) == "somebody's");
+  BOOST_CHECK_THROW(control_socket(std::string(200, 'x')), usage_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
