@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(the_rate_is_kept) {
   for (int i = 0; i < 250; ++i) line.left->send(i, 972);
   for (int i = 0; i < 250; ++i) BOOST_REQUIRE((line.right->receive(patience) == i));
   BOOST_TEST(seconds_since(start) >= 1.0);
-  BOOST_TEST(seconds_since(start) < 2.0);
+  BOOST_TEST(seconds_since(start) < 10.0);
 }
 
 BOOST_AUTO_TEST_CASE(packets_are_reordered_and_none_is_missing) {
