@@ -15,6 +15,8 @@ namespace {
 // Unsent bytes that the kernel may hold before it calls the carrier writable: what an interactive frame waits
 // behind.
 constexpr int carrier_unsent_bytes = 128 * 1024;
+// Read from a visitor at once: what one frame between two gotunnels carries (wire/smux_frame.hpp).
+constexpr std::size_t visitor_read = 64 * 1024 - 8;
 // Data unacknowledged for this long means that the path is dead: inside the 15 s in which a silent death must
 // be found.
 constexpr int carrier_unacknowledged_ms = 14'000;
@@ -46,7 +48,8 @@ void tune(int socket, socket_stream::purpose use) noexcept {
 
 socket_stream::socket_stream(any_socket socket, purpose use, std::string peer)
     : socket_(std::move(socket)), peer_(std::move(peer)),
-      read_size_(use == purpose::carrier ? block_size::huge : block_size::large) {
+      read_block_(use == purpose::carrier ? block_size::huge : block_size::large),
+      read_limit_(use == purpose::carrier ? static_cast<std::size_t>(block_size::huge) : visitor_read) {
   error_code ignored;
   socket_.native_non_blocking(true, ignored);
   tune(socket_.native_handle(), use);
@@ -63,8 +66,8 @@ task<bytes_view> socket_stream::read() {
       if (ec) co_return ec;
       if (!socket_.is_open()) co_return errc::closed;
     }
-    block fresh(read_size_);
-    const ssize_t count = ::recv(socket_.native_handle(), fresh.span().data(), fresh.size(), 0);
+    block fresh(read_block_);
+    const ssize_t count = ::recv(socket_.native_handle(), fresh.span().data(), read_limit_, 0);
     if (count == 0) co_return bytes_view();
     if (count < 0) {
       const int error = errno;
@@ -74,7 +77,7 @@ task<bytes_view> socket_stream::read() {
     }
     begin_ = 0;
     end_ = static_cast<std::size_t>(count);
-    likely_readable_ = end_ == fresh.size();
+    likely_readable_ = end_ == read_limit_;
     if (end_ <= static_cast<std::size_t>(block_size::small)) {
       // A few bytes may wait long for a slow peer: let them not hold a large block.
       buffer_ = block(block_size::small);

@@ -6,6 +6,8 @@
 namespace gotunnel::net {
 namespace {
 
+// Opened together: whole records, so that frames which fill records stay in one piece.
+constexpr std::size_t opened_at_once = 4 * crypto::tls_engine::record_plain;
 // Sealed together: sixteen records of 16 KiB fill a huge block with what TLS adds to them.
 constexpr std::size_t batch = 16 * crypto::tls_engine::record_plain;
 
@@ -61,7 +63,7 @@ task<bytes_view> tls_stream::read() {
         plain_ =
             block(engine_.pending_input() > static_cast<std::size_t>(block_size::small) ? block_size::large
                                                                                         : block_size::small);
-      const auto count = engine_.read(plain_.span());
+      const auto count = engine_.read(plain_.span().first(std::min(plain_.size(), opened_at_once)));
       if (!count) co_return count.error();
       if (*count > 0) {
         begin_ = 0;

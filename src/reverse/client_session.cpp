@@ -24,7 +24,10 @@ wire::smux_config mux_config(const link::reached& server) {
   wire::smux_config config;
   config.role = wire::smux_role::client;
   config.resets = (server.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
-  if (!server.native) config.keepalive_timeout = wire::seed_silence_limit;
+  if (server.native)
+    config.max_frame = wire::native_max_frame;
+  else
+    config.keepalive_timeout = wire::seed_silence_limit;
   return config;
 }
 

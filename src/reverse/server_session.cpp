@@ -30,7 +30,10 @@ wire::smux_config mux_config(const link::admitted& peer) {
   config.opens_per_second = 16;
   config.opens_burst = 64;
   config.strict_opens = true;
-  if (!peer.native) config.keepalive_timeout = wire::seed_silence_limit;
+  if (peer.native)
+    config.max_frame = wire::native_max_frame;
+  else
+    config.keepalive_timeout = wire::seed_silence_limit;
   return config;
 }
 

@@ -34,11 +34,12 @@ public:
 private:
   any_socket socket_;
   std::string peer_;
-  block_size read_size_;
+  block_size read_block_;
+  std::size_t read_limit_; ///< bytes of a block that one read may fill
   block buffer_;
   std::size_t begin_ = 0; ///< buffer_[begin_, end_) was read and is not consumed
   std::size_t end_ = 0;
-  bool likely_readable_ = false; ///< the last read filled its block: try before waiting
+  bool likely_readable_ = false; ///< the last read took all it may: try before waiting
 };
 
 } // namespace gotunnel::net

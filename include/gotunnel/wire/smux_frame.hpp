@@ -11,6 +11,10 @@
 
 namespace gotunnel::wire {
 
+/// Payload of a frame between two gotunnels: with its header it fills four TLS records exactly. A frame that
+/// does not would drag a small record behind it, which costs as much as a large one.
+inline constexpr std::size_t native_max_frame = 64 * 1024 - 8;
+
 using stream_id = std::uint32_t;
 
 enum class smux_command : std::uint8_t {
