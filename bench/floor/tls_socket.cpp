@@ -30,6 +30,7 @@ context_ptr make_context(const SSL_METHOD* method) {
       SSL_CTX_set_num_tickets(context.get(), 0) != 1) {
     fail_in_openssl("TLS context");
   }
+  SSL_CTX_set_read_ahead(context.get(), 1);
   return context;
 }
 

@@ -27,8 +27,10 @@ constexpr std::size_t flood_block = std::size_t{128} * 1024;
 /// For ever, on one thread for echo and one for bulk, so that neither measures the other's queue.
 int serve(std::uint16_t port);
 
-/// 64-byte messages, one at a time; prints the percentiles of their round trips as JSON.
-int ping_pong(std::uint16_t port, std::chrono::duration<double> length);
+/// 64-byte messages, one at a time; prints the percentiles of their round trips as JSON. Back to back when
+/// `pace` is 0, and then quick moments count for more, because more messages fit into them; else one at every
+/// beat.
+int ping_pong(std::uint16_t port, std::chrono::duration<double> length, std::chrono::milliseconds pace);
 
 /// `streams` streams over `ports` in turns, all on one thread. Prints `flowing` when bytes have arrived, in
 /// the end JSON: samples of (CLOCK_MONOTONIC, bytes at the receiver), and what had arrived when all was

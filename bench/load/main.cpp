@@ -12,7 +12,7 @@ namespace {
 
 int usage() {
   std::fputs("usage: load serve PORT\n"
-             "       load ping_pong PORT SECONDS\n"
+             "       load ping_pong PORT SECONDS [MILLISECONDS_BETWEEN]\n"
              "       load idle_visitors PORT COUNT\n"
              "       load flood up|down SECONDS SERVICE_PORT STREAMS PORT..\n",
              stderr);
@@ -29,8 +29,10 @@ int run(std::span<char*> words) {
   if (words.size() < 3) return usage();
   const std::string_view command = words[1];
   if (command == "serve" && words.size() == 3) return bench::serve(port_of(words[2]));
-  if (command == "ping_pong" && words.size() == 4)
-    return bench::ping_pong(port_of(words[2]), span_of(words[3]));
+  if (command == "ping_pong" && (words.size() == 4 || words.size() == 5)) {
+    const std::chrono::milliseconds pace(words.size() == 5 ? std::stol(words[4]) : 0);
+    return bench::ping_pong(port_of(words[2]), span_of(words[3]), pace);
+  }
   if (command == "idle_visitors" && words.size() == 4) {
     return bench::hold_idle_visitors(port_of(words[2]), std::stoul(words[3]));
   }

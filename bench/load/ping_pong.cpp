@@ -5,10 +5,12 @@
 #include <array>
 #include <cstdio>
 #include <stdexcept>
+#include <thread>
 
 namespace bench {
 namespace {
 
+using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
 using micros = std::chrono::duration<double, std::micro>;
 
@@ -35,11 +37,17 @@ double percentile(const std::vector<double>& sorted, double share) {
 
 } // namespace
 
-int ping_pong(std::uint16_t port, std::chrono::duration<double> length) {
+int ping_pong(std::uint16_t port, std::chrono::duration<double> length, milliseconds pace) {
   const descriptor socket = dial({.port = port});
   for (int i = 0; i < warm_up; ++i) round_trip(socket);
   std::vector<double> trips;
-  for (const auto end = clock::now() + length; clock::now() < end;) trips.push_back(round_trip(socket));
+  auto next = clock::now();
+  for (const auto end = next + length; clock::now() < end;) {
+    trips.push_back(round_trip(socket));
+    if (pace.count() == 0) continue;
+    while (next <= clock::now()) next += pace; // what a stall made late is left out, not sent in a burst
+    std::this_thread::sleep_until(next);
+  }
   if (trips.empty()) throw std::runtime_error("no message came back in time");
   std::ranges::sort(trips);
   std::printf("{\"messages\": %zu, \"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
