@@ -257,7 +257,8 @@ class Chisel(Contestant):
     def open(self, processes, target):
         port, public = machine.free_ports(2)
         login = f"bench:{self.keys.password}"
-        processes.start("server", ["chisel", "server", "--host", "127.0.0.1", "--port", port, "--reverse", "--auth", login])
+        processes.start("server", ["chisel", "server", "--host", "127.0.0.1", "--port", port, "--reverse",
+                                   "--auth", login])
         processes.await_listening(port)
         processes.start("client", ["chisel", "client", "--auth", login, f"http://127.0.0.1:{port}",
                                    f"R:127.0.0.1:{public}:127.0.0.1:{target}"])
@@ -275,7 +276,8 @@ class Floor(Contestant):
 
     def open(self, processes, target):
         hop, public = machine.free_ports(2)
-        processes.start("exit", [self.paths.floor, "exit", hop, f"127.0.0.1:{target}", self.keys.certificate, self.keys.key])
+        processes.start("exit", [self.paths.floor, "exit", hop, f"127.0.0.1:{target}",
+                                 self.keys.certificate, self.keys.key])
         processes.start("entry", [self.paths.floor, "entry", public, f"127.0.0.1:{hop}"])
         processes.await_listening(hop, public)
         return public

@@ -6,10 +6,9 @@ and end in their unit; report.py knows the endings.
 
 import json
 import re
-import subprocess
 import time
 
-from processes import Failure, output_of
+from processes import Background, Failure, output_of
 
 SETTLE = 1.0  # seconds until a tunnel that has nothing to do has given back what it can
 WARM_UP = 0.3  # seconds until windows have grown
@@ -51,13 +50,14 @@ def http(*headers):
         said = output_of(["wrk", "-t1", "-c64", f"-d{site.whole_seconds}s", "--timeout", "10s", *headers,
                           f"http://127.0.0.1:{site.port}/page"], site.patience)
         spent = site.cpu_seconds() - before
-        count, unit = re.search(r"(\d+) requests in [\d.]+(\w+)", said).groups()
-        if int(count) == 0:
+        count = re.search(r"(\d+) requests in", said)
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+        if not count or not rate or int(count.group(1)) == 0:
             raise Failure("no request was answered")
         if trouble := re.search(r"Socket errors:.*|Non-2xx.*", said):
             site.note(trouble.group())
-        return {"requests_per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1)),
-                **site.charged({"cpu_us_per_request": spent * 1e6 / int(count)})}
+        return {"requests_per_s": float(rate.group(1)),
+                **site.charged({"cpu_us_per_request": spent * 1e6 / int(count.group(1))})}
     return load
 
 
@@ -70,36 +70,25 @@ def ping(site):
     return {name: said[name] for name in ("p50_us", "p99_us", "max_us")}
 
 
-class Flood:
+class Flood(Background):
     """`load flood` at work; its samples tell the rate at the receiver between any two moments."""
 
     def __init__(self, site, direction, streams, seconds, ports):
-        self.process = subprocess.Popen([str(word) for word in (site.load, "flood", direction, seconds, site.target,
-                                                                streams, *ports)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.patience = site.patience + seconds
+        super().__init__([site.load, "flood", direction, seconds, site.target, streams, *ports],
+                         site.patience + seconds)
 
     def __enter__(self):
-        if self.process.stdout.readline() != "flowing\n":
-            raise Failure(self.process.communicate()[1].strip())
+        try:
+            self.await_line("flowing")
+        except Failure:
+            self.__exit__()
+            raise
         return self
 
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait()
-
-    def result(self, site):
-        try:
-            said, complaint = self.process.communicate(timeout=self.patience)
-        except subprocess.TimeoutExpired:
-            raise Failure("the flood did not end") from None
-        if self.process.returncode != 0:
-            raise Failure(complaint.strip())
-        self.said = json.loads(said)
+    def finish(self, site):
+        self.said = json.loads(self.output())
         if (lost := self.said["streams"] - self.said["survivors"]) > 0:
             site.note(f"{lost} streams of the flood broke")
-        return self
 
     def gbit_s(self, start=0, end=float("inf")):
         inside = [sample for sample in self.said["samples"] if start <= sample[0] <= end]
@@ -118,7 +107,7 @@ def ping_beside(direction, streams=8):
             messages = ping_pong(site)
             left = time.monotonic()
             paced = ping_pong(site, PACE)
-            flood.result(site)
+            flood.finish(site)
         alone, beside = flood.gbit_s(begin, joined), flood.gbit_s(joined, left)
         return {"p50_us": messages["p50_us"], "p99_us": messages["p99_us"], "paced_p50_us": paced["p50_us"],
                 "paced_p99_us": paced["p99_us"], "bulk_alone_gbit_s": alone, "bulk_beside_gbit_s": beside,
@@ -134,15 +123,10 @@ def rest(site):
 def visitors(site):
     time.sleep(SETTLE)
     before = site.memory_kib()
-    with subprocess.Popen([str(word) for word in (site.load, "idle_visitors", site.port, site.visitors)], text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as crowd:
-        try:
-            if crowd.stdout.readline() != "ready\n":
-                raise Failure(crowd.stderr.read().strip())
-            time.sleep(SETTLE)
-            after = site.memory_kib()
-        finally:
-            crowd.stdin.close()
+    with Background([site.load, "idle_visitors", site.port, site.visitors], site.patience + 60) as crowd:
+        crowd.await_line("ready")
+        time.sleep(SETTLE)
+        after = site.memory_kib()
     grown = {name: after[name] - before[name] for name in before}
     return {"private_kib_per_visitor": grown["private"] / site.visitors,
             "pss_kib_per_visitor": grown["pss"] / site.visitors, "with_visitors_pss_mib": after["pss"] / 1024}
@@ -152,7 +136,7 @@ def flood_cost(site, figure, direction, streams, ports):
     """CPU of both ends and of the server alone."""
     before = site.fine_cpu_seconds(), site.fine_cpu_seconds("server")
     with Flood(site, direction, streams, site.seconds, ports) as flood:
-        flood.result(site)
+        flood.finish(site)
     after = site.fine_cpu_seconds(), site.fine_cpu_seconds("server")
     gigabytes = flood.said["drained"] / 1e9
     return {f"{figure}_throughput_gbit_s": flood.gbit_s(), f"{figure}_cpu_s_per_gb": (after[0] - before[0]) / gigabytes,

@@ -117,4 +117,5 @@ def memory_kib(roots):
 def description():
     """For the head of a report: absolute figures hold for this machine and hour only."""
     cpu = next(line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "kernel": os.uname().release, "load": os.getloadavg()[0]}
+    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "kernel": os.uname().release,
+            "load": os.getloadavg()[0]}

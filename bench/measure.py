@@ -3,12 +3,16 @@
 import contextlib
 import math
 import pathlib
+import subprocess
 import tempfile
 import time
 
 import machine
 from processes import Failure, Processes
 from services import Services
+
+
+TROUBLE = (Failure, OSError, subprocess.SubprocessError, ValueError, KeyError, IndexError, ZeroDivisionError)
 
 
 class Site:
@@ -79,7 +83,7 @@ def once(contestant, work, plan):
             if work.name != "scale-clients":
                 made.open()
             return work.load(made), made.notes
-    except (Failure, OSError, ValueError, KeyError, IndexError, ZeroDivisionError) as trouble:
+    except TROUBLE as trouble:
         return {}, [f"failed: {trouble or type(trouble).__name__}"]
 
 
@@ -92,8 +96,9 @@ def everything(plan, tell):
             first = turn % max(1, len(suited))
             for contestant in suited[first:] + suited[:first]:
                 figures, said = once(contestant, work, plan)
+                kept = values.setdefault(work.name, {}).setdefault(contestant.name, {})
                 for figure, value in figures.items():
-                    values.setdefault(work.name, {}).setdefault(contestant.name, {}).setdefault(figure, []).append(value)
+                    kept.setdefault(figure, []).append(value)
                 notes += [f"{work.name}, {contestant.name}, round {turn + 1}: {text}" for text in said]
                 tell(turn, work, contestant, figures, said)
     return values, notes

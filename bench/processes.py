@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 
 import machine
@@ -87,3 +88,38 @@ def output_of(command, seconds):
     if done.returncode != 0:
         raise Failure(f"{pathlib.Path(command[0]).name}: {(done.stderr or done.stdout).strip()[-300:]}")
     return done.stdout
+
+
+class Background:
+    """A load that goes on beside another; killed after `seconds`, so that a tunnel that hangs cannot hold us."""
+
+    def __init__(self, command, seconds):
+        self.name = " ".join(str(word) for word in [pathlib.Path(command[0]).name, *command[1:2]])
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        self.limit = threading.Timer(seconds, self.process.kill)
+        self.limit.daemon = True
+        self.limit.start()
+
+    def await_line(self, expected):
+        if self.process.stdout.readline() != expected + "\n":
+            raise self._failure(self.process.communicate()[1])
+
+    def output(self):
+        """Ends its input, waits for its end."""
+        said, complaint = self.process.communicate()
+        if self.process.returncode != 0:
+            raise self._failure(complaint)
+        return said
+
+    def _failure(self, complaint):
+        return Failure(f"{self.name}: {complaint.strip() or 'took too long'}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.limit.cancel()
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.communicate()
