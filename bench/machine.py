@@ -91,7 +91,7 @@ def cpu_seconds(roots):
 
 
 def fine_cpu_seconds(roots):
-    """In nanoseconds where cpu_seconds() has ticks, but of live threads only: for many processes that do little each."""
+    """In nanoseconds where cpu_seconds() has ticks, but of live threads only: for many processes with little to do."""
     spent = 0
     for pid in tree(roots):
         for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
@@ -116,6 +116,7 @@ def memory_kib(roots):
 
 def description():
     """For the head of a report: absolute figures hold for this machine and hour only."""
-    cpu = next(line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), os.uname().machine)
     return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "kernel": os.uname().release,
             "load": os.getloadavg()[0]}
