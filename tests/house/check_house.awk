@@ -117,7 +117,7 @@ function check_include(line,    target, theirs, parts, n) {
     report(FNR, "boost-log", "Boost.Log stays inside src/base/log.cpp; call gotunnel/base/log.hpp")
   if (target ~ /^boost\/asio/ && room in floor_of && floor < 3)
     report(FNR, "asio", "floors 0 to 2 are sans-IO; Asio begins at net/")
-  if (target ~ /^openssl\// && part != "tests" && room != "crypto")
+  if (target ~ /^openssl\// && part != "tests" && part != "bench" && room != "crypto")
     report(FNR, "openssl", "OpenSSL stays inside crypto/; use its headers")
   if (part == "tests") return
 

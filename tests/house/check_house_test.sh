@@ -12,7 +12,7 @@ cases=0
 # A fresh small tree that keeps every rule.
 sound_tree() {
   rm -rf "${tree:?}"/*
-  mkdir -p "$tree"/{include/gotunnel/{base,crypto,wire,net},src/{base,wire,net,link,mux,reverse,relay,app},tests/net,cmake}
+  mkdir -p "$tree"/{include/gotunnel/{base,crypto,wire,net},src/{base,wire,net,link,mux,reverse,relay,app},tests/net,bench/floor,cmake}
   echo '#pragma once' >"$tree/include/gotunnel/base/bytes.hpp"
   echo '#include "gotunnel/base/bytes.hpp"' >"$tree/include/gotunnel/wire/frame.hpp"
   echo '#include "gotunnel/wire/frame.hpp"' >"$tree/src/net/tcp.cpp"
@@ -79,6 +79,7 @@ breaks src/wire/io.cpp 1 boost-log <<<'#include <boost/log/core.hpp>'
 breaks src/net/io.cpp 1 openssl <<<'#include <openssl/ssl.h>'
 breaks src/wire/io.cpp 1 clock <<<'auto t = std::chrono::steady_clock::now();'
 keeps src/base/log.cpp <<<$'#include <boost/log/core.hpp>\nauto t = std::chrono::system_clock::now();'
+keeps bench/floor/tls.cpp <<<'#include <openssl/ssl.h>'
 keeps src/net/io.cpp <<<$'#include <boost/asio/buffer.hpp>\nauto t = std::chrono::steady_clock::now();'
 
 # Tokens.
