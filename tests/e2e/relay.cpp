@@ -24,8 +24,14 @@ void relay::cut() {
     if (each.ended) continue;
     reset(each.near);
     reset(each.far);
-    each.ended = true;
+    end(each);
   }
+}
+
+void relay::end(pair& which) {
+  which.near = loopback_socket();
+  which.far = loopback_socket();
+  which.ended = true;
 }
 
 void relay::freeze() {
@@ -77,9 +83,7 @@ void relay::run() {
         if (!near && each.far.descriptor() != answer.fd) continue;
         if (forward(near ? each.near : each.far, near ? each.far : each.near)) continue;
         // The end of one direction is the end of both: the carrier never half-closes.
-        each.near = loopback_socket();
-        each.far = loopback_socket();
-        each.ended = true;
+        end(each);
       }
     }
     if (questions.front().revents != 0) accept_one();

@@ -40,6 +40,7 @@ private:
 
   void run();
   void accept_one();
+  static void end(pair& which);
   static bool forward(const loopback_socket& from, const loopback_socket& to);
 
   std::uint16_t target_;
