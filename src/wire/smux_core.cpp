@@ -85,7 +85,8 @@ void smux_core::consumed(stream_id id, std::size_t count, time_point now) {
   if (stream == nullptr) return;
   assert(count <= stream->in.buffered());
   buffered_ -= count;
-  const bool due = stream->in.consume(count, now);
+  drained_ += count;
+  const bool due = stream->in.consume(count, drained_, now);
   if (due && !stream->peer_finished) {
     stream->upd_pending = true;
     queue_control(*stream);

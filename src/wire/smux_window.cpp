@@ -7,36 +7,50 @@
 namespace gotunnel::wire {
 namespace {
 
-// A sender that is limited by the window drains half of it in half a round trip; four leave room for readers
-// that come and go.
-constexpr int round_trips_for_half = 4;
-// On a local network the kernel measures microseconds, and the scheduling of two processes takes longer than
-// that.
-constexpr duration least_round_trip = 1ms;
+// The kernel measures microseconds on one machine; waking a process takes longer than that.
+constexpr duration least_round_trip = 200us;
 
 } // namespace
 
 receive_window::receive_window(std::uint8_t version) noexcept
     : limited_(version >= 2), limit_(limited_ ? initial_window : std::numeric_limits<std::uint64_t>::max()) {}
 
-bool receive_window::consume(std::size_t count, time_point now) noexcept {
+bool receive_window::consume(std::size_t count, std::uint64_t session_drained, time_point now) noexcept {
   assert(count <= buffered());
-  if (consumed_ == announced_) started_ = now;
+  if (consumed_ == announced_) {
+    started_ = now;
+    others_before_ = session_drained - count - consumed_;
+  }
   const bool was_due = due();
   consumed_ += count;
   if (!limited_ || was_due || !due()) return false;
   half_took_ = now - started_;
+  others_drained_ = session_drained - consumed_ - others_before_;
   return true;
+}
+
+/// The window that keeps the stream flowing, by how it was drained since the last announcement.
+std::uint64_t receive_window::need(duration round_trip) const noexcept {
+  using seconds = std::chrono::duration<double>;
+  const auto drained = static_cast<double>(consumed_ - announced_);
+  const double took = seconds(std::max<duration>(half_took_, 1us)).count();
+  const double flight = drained / took * seconds(std::max(round_trip, least_round_trip)).count();
+  const double share = drained / (drained + static_cast<double>(others_drained_));
+  return static_cast<std::uint64_t>(
+      std::min<double>(std::max(2 * flight, share * least_flight), largest_window));
 }
 
 smux_update receive_window::announce(const window_climate& climate) noexcept {
   const std::uint32_t most = std::clamp<std::uint32_t>(climate.max_window, 1, largest_window);
-  const bool fast = half_took_ <= round_trips_for_half * std::max(climate.round_trip, least_round_trip);
+  const std::uint64_t needed = need(climate.round_trip);
   if (climate.tight) {
     window_ = std::min(window_, smallest_window);
-  } else if (fast) {
-    const std::uint64_t doubled = std::min<std::uint64_t>(std::uint64_t{window_} * 2, most);
-    if (growth_of(doubled) <= growth() + climate.growth_left) window_ = static_cast<std::uint32_t>(doubled);
+  } else if (needed > window_) {
+    const std::uint64_t grown = std::min<std::uint64_t>({needed, std::uint64_t{window_} * 2, most});
+    if (growth_of(grown) <= growth() + climate.growth_left) window_ = static_cast<std::uint32_t>(grown);
+  } else {
+    const std::uint64_t shrunken = std::max<std::uint64_t>({needed, window_ / 2, smallest_window});
+    window_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(window_, shrunken));
   }
   window_ = std::min(window_, most);
   announced_ = consumed_;

@@ -170,6 +170,7 @@ private:
       recent_{}; ///< the last found of each recent_slot(): spares the hash table
   std::uint64_t next_id_;
   std::size_t peer_streams_ = 0; ///< alive and opened by the peer
+  std::uint64_t drained_ = 0;    ///< bytes, by all readers so far
   std::size_t buffered_ = 0;
   std::uint64_t growth_ = 0; ///< of all receive windows together
   duration round_trip_ = 1ms;

@@ -2,11 +2,13 @@
 //
 // Receiving: every smux sender assumes 262144 bytes at first. `receive_window` counts what came and what the
 // reader drained, and says when an UPD is due: when half of the granted window was drained. What it
-// announces:
-//   64 KiB while the session's memory is tight, so that slow readers cannot fill it;
-//   twice the window when that half was drained within four round trips (the sender waits for us, not for its
-//   source) and the session lets it grow;
-//   the same window otherwise.
+// announces is what the stream needs, and no more: bytes beyond that would only stand in a queue, and whoever
+// shares the carrier would wait behind them. A stream needs
+//   twice what it drains in a round trip, so that a sender that waits for us is always given more;
+//   its share, by what it drains, of the 768 KiB that a session may always have under way: between processes
+//   the round trip is shorter than their turns on the processor.
+// A window at most doubles, while the session lets it grow, and at most halves, down to 64 KiB; to those at
+// once while the session's memory is tight, so that slow readers cannot fill it.
 // A shrunken window takes nothing back: the peer is held to the farthest offset that it was ever told.
 //
 // Sending: `send_credit` follows the peer's UPDs. Its window may shrink below what is in flight: nothing may
@@ -24,8 +26,10 @@ namespace gotunnel::wire {
 
 /// What every sender assumes before the first UPD, in bytes.
 inline constexpr std::uint32_t initial_window = 256 * 1024;
-/// What is announced while memory is tight: the window of a plain smux peer.
+/// What is announced at least, and while memory is tight: the window of a plain smux peer.
 inline constexpr std::uint32_t smallest_window = 64 * 1024;
+/// What the streams of a session together may have under way, however short the round trip.
+inline constexpr std::uint32_t least_flight = 768 * 1024;
 /// No window is announced or used beyond this: smux computes with signed 32-bit differences.
 inline constexpr std::uint32_t largest_window = 1u << 30;
 
@@ -44,11 +48,13 @@ public:
   /// Whether the peer may send `count` more bytes now.
   [[nodiscard]] bool permits(std::size_t count) const noexcept { return count <= limit_ - received_; }
   void receive(std::size_t count) noexcept { received_ += count; }
-  /// The reader drained `count` bytes, of those received. True when an UPD became due by that.
-  [[nodiscard]] bool consume(std::size_t count, time_point now) noexcept;
+  /// The reader drained `count` bytes, of those received, and all readers of the session together
+  /// `session_drained` so far. True when an UPD became due by that.
+  [[nodiscard]] bool consume(std::size_t count, std::uint64_t session_drained, time_point now) noexcept;
   /// Decides on the window and says it; the caller puts it on the wire.
   [[nodiscard]] smux_update announce(const window_climate& climate) noexcept;
 
+  [[nodiscard]] std::uint64_t drained() const noexcept { return consumed_; }
   [[nodiscard]] std::uint64_t buffered() const noexcept { return received_ - consumed_; }
   [[nodiscard]] std::uint32_t size() const noexcept { return window_; }
   /// Bytes by which the window exceeds the initial one: what it takes of the session's budget of growth.
@@ -58,16 +64,19 @@ private:
   [[nodiscard]] static std::uint64_t growth_of(std::uint64_t window) noexcept {
     return window > initial_window ? window - initial_window : 0;
   }
+  [[nodiscard]] std::uint64_t need(duration round_trip) const noexcept;
   [[nodiscard]] bool due() const noexcept { return consumed_ - announced_ >= window_ / 2; }
 
   bool limited_;
   std::uint32_t window_ = initial_window;
   std::uint64_t received_ = 0;
   std::uint64_t consumed_ = 0;
-  std::uint64_t announced_ = 0; ///< consumed_ as the last UPD said it
-  std::uint64_t limit_;         ///< the farthest offset the peer was ever granted
-  time_point started_{};        ///< when the first byte after the last UPD was drained
-  duration half_took_{};        ///< from then until the UPD was due
+  std::uint64_t announced_ = 0;      ///< consumed_ as the last UPD said it
+  std::uint64_t limit_;              ///< the farthest offset the peer was ever granted
+  time_point started_{};             ///< when the first byte after the last UPD was drained
+  std::uint64_t others_before_ = 0;  ///< what other streams had drained then
+  duration half_took_{};             ///< from then until the UPD was due
+  std::uint64_t others_drained_ = 0; ///< by other streams meanwhile
 };
 
 class send_credit {
