@@ -9,6 +9,11 @@ namespace {
 
 // The kernel measures microseconds on one machine; waking a process takes longer than that.
 constexpr duration least_round_trip = 200us;
+// Two round trips keep a sender going that waits for us. On a longer line bytes get lost: everything behind
+// the gap waits for a round trip or two, and an UPD comes only when half of the window was drained.
+constexpr int round_trips_near = 2;
+constexpr int round_trips_far = 8;
+constexpr duration far = 1ms;
 
 } // namespace
 
@@ -32,12 +37,13 @@ bool receive_window::consume(std::size_t count, std::uint64_t session_drained, t
 /// The window that keeps the stream flowing, by how it was drained since the last announcement.
 std::uint64_t receive_window::need(duration round_trip) const noexcept {
   using seconds = std::chrono::duration<double>;
+  const int round_trips = round_trip > far ? round_trips_far : round_trips_near;
   const auto drained = static_cast<double>(consumed_ - announced_);
   const double took = seconds(std::max<duration>(half_took_, 1us)).count();
   const double flight = drained / took * seconds(std::max(round_trip, least_round_trip)).count();
   const double share = drained / (drained + static_cast<double>(others_drained_));
   return static_cast<std::uint64_t>(
-      std::min<double>(std::max(2 * flight, share * least_flight), largest_window));
+      std::min<double>(std::max(round_trips * flight, share * least_flight), largest_window));
 }
 
 smux_update receive_window::announce(const window_climate& climate) noexcept {

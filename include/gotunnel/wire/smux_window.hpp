@@ -4,7 +4,8 @@
 // reader drained, and says when an UPD is due: when half of the granted window was drained. What it
 // announces is what the stream needs, and no more: bytes beyond that would only stand in a queue, and whoever
 // shares the carrier would wait behind them. A stream needs
-//   twice what it drains in a round trip, so that a sender that waits for us is always given more;
+//   what it drains in two round trips, so that a sender that waits for us is always given more; in eight when
+//   the round trip is longer than 1 ms, so that lost packets of the carrier do not stop it;
 //   its share, by what it drains, of the 768 KiB that a session may always have under way: between processes
 //   the round trip is shorter than their turns on the processor.
 // A window at most doubles, while the session lets it grow, and at most halves, down to 64 KiB; to those at
