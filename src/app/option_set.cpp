@@ -58,6 +58,13 @@ void keep_last_of_each(std::vector<po::option>& options) {
   }
 }
 
+/// A secret with a space and without quotes arrives as two words: the second one is not for the screen.
+void refuse_piece_of_secret(const option* after) {
+  if (after != nullptr && after->name == "secret")
+    throw usage_error(
+        "unexpected argument after -secret; put a secret that holds spaces in quotes, or use -secret-file");
+}
+
 bool is_false(std::string_view text) {
   return text == "false" || text == "off" || text == "0" || text == "no";
 }
@@ -109,7 +116,7 @@ po::option option_set::take(std::vector<std::string>& words, const option*& last
   const auto spelled = read_word(words.front());
   if (!spelled) refuse_argument(words.front(), last);
   words.erase(words.begin());
-  const option& found = find(spelled->name);
+  const option& found = find(spelled->name, last);
   std::string value = spelled->value.value_or("true");
   if (!spelled->value && !found.is_switch()) {
     if (words.empty())
@@ -125,7 +132,7 @@ po::option option_set::take(std::vector<std::string>& words, const option*& last
   return {found.name, {std::move(value)}};
 }
 
-const option& option_set::find(const std::string& name) const {
+const option& option_set::find(const std::string& name, const option* after) const {
   if (name == "help" || name == "h") return help_option;
   const auto found =
       std::find_if(options_.begin(), options_.end(), [&](const option& each) { return each.name == name; });
@@ -133,16 +140,14 @@ const option& option_set::find(const std::string& name) const {
   std::vector<std::string> names;
   for (const option& each : options_) names.push_back(each.name);
   const auto near = nearest(name, names);
+  if (!near) refuse_piece_of_secret(after);
   throw usage_error(fmt::format("unknown option -{}{}", name,
                                 near ? fmt::format("; did you mean -{}?", *near)
                                      : fmt::format("; see `gotunnel {} --help`", command_)));
 }
 
-/// A secret with a space and without quotes arrives as two words: the second one is not for the screen.
 void option_set::refuse_argument(const std::string& word, const option* after) const {
-  if (after != nullptr && after->name == "secret")
-    throw usage_error(
-        "unexpected argument after -secret; put a secret that holds spaces in quotes, or use -secret-file");
+  refuse_piece_of_secret(after);
   throw usage_error(
       fmt::format("unexpected argument \"{}\"; `gotunnel {}` takes options only: see `gotunnel {} --help`",
                   word, command_, command_));

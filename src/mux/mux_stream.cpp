@@ -8,13 +8,6 @@
 #include <cassert>
 
 namespace gotunnel::mux {
-namespace {
-
-// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again. A
-// write that makes no progress for this long after such a FIN goes nowhere.
-constexpr duration forgotten_after = 60s;
-
-} // namespace
 
 mux_stream::mux_stream(std::shared_ptr<session> owner, wire::stream_id id)
     : owner_(std::move(owner)), id_(id), readable_(owner_->where_), writable_(owner_->where_) {}
@@ -61,7 +54,7 @@ net::task<> mux_stream::write(bytes_view bytes) {
   std::optional<net::deadline> forgotten;
   while (offered_ && !failure_) {
     if (peer_finished_ && !owner_->peer_resets_ && !forgotten)
-      forgotten.emplace(owner_->where_, forgotten_after, [this] { close(net::ending::abort); });
+      forgotten.emplace(owner_->where_, owner_->forgotten_after_, [this] { forgotten_by_peer(); });
     co_await writable_.wait();
   }
   if (offered_) co_return failure_;
@@ -107,6 +100,14 @@ void mux_stream::finished_by_peer() {
 void mux_stream::reset_by_peer(wire::smux_reset_reason reason) {
   peer_reason_ = reason;
   fail(errc::reset);
+}
+
+/// The reader keeps what it was lent, and what came before the FIN.
+void mux_stream::forgotten_by_peer() {
+  if (failure_) return;
+  owner_->core_.reset(id_, wire::smux_reset_reason::aborted);
+  fail(errc::reset);
+  owner_->wake();
 }
 
 void mux_stream::sent() {

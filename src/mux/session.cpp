@@ -30,8 +30,8 @@ time_point now() { return std::chrono::steady_clock::now(); }
 session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config)
     : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
-      peer_resets_(config.resets), work_(where_), drained_(where_), accepted_(where_), ending_(where_),
-      last_heard_(now()) {}
+      peer_resets_(config.resets), forgotten_after_(config.forgotten_after), work_(where_), drained_(where_),
+      accepted_(where_), ending_(where_), last_heard_(now()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();

@@ -95,6 +95,7 @@ BOOST_AUTO_TEST_CASE(no_message_holds_a_piece_of_a_secret) {
                                  {"-secert", hush},
                                  {"-secert=" + hush},
                                  {"-secret", hush, "-nonsense"},
+                                 {"-secret", "my", "-" + hush},
                                  {"-secret", hush, "-loud=perhaps"}}) {
     const std::string text = refusal(arguments);
     BOOST_TEST(text != "accepted");

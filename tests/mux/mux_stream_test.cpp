@@ -122,6 +122,29 @@ BOOST_AUTO_TEST_CASE(a_peer_without_resets_gets_an_end_instead) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_peer_that_forgot_the_stream_ends_our_write_and_not_what_its_reader_holds) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    auto near_config = mux_config(wire::smux_role::client, false);
+    near_config.forgotten_after = 20ms;
+    mux_bench on(co_await asio::this_coro::executor, near_config, mux_config(wire::smux_role::server, false));
+    on.start();
+    co_await on.connect();
+    co_await send(*on.near, "x", false);
+    co_await send(*on.far, "last words", true);
+    const auto held = co_await on.near->read();
+    BOOST_TEST(as_text(held.value()) == "last words");
+    // The peer reads nothing any more: more than its window can never leave.
+    const std::string much(big, 'x');
+    const auto written = co_await on.near->write(as_bytes(much));
+    BOOST_TEST((written.error() == errc::reset));
+    BOOST_TEST(as_text(held.value()) == "last words");
+    on.near->consume(held->size());
+    const auto end = co_await on.near->read();
+    BOOST_TEST(end.value().empty());
+    co_await on.finish();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(closing_before_both_ends_came_is_a_reset) {
   for (const bool shut : {false, true}) {
     run([shut](log_capture&) -> asio::awaitable<void> {

@@ -57,7 +57,7 @@ private:
   [[nodiscard]] boost::program_options::options_description declared() const;
   [[nodiscard]] boost::program_options::option take(std::vector<std::string>& words,
                                                     const option*& last) const;
-  [[nodiscard]] const option& find(const std::string& name) const;
+  [[nodiscard]] const option& find(const std::string& name, const option* after) const;
   [[noreturn]] void refuse_argument(const std::string& word, const option* after) const;
 
   std::string command_;

@@ -49,6 +49,7 @@ private:
   void received(bytes_view bytes);
   void finished_by_peer();
   void reset_by_peer(wire::smux_reset_reason reason);
+  void forgotten_by_peer();
   void sent();
   void fail(error_code why);
 

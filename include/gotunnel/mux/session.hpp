@@ -66,6 +66,7 @@ private:
   wire::smux_core core_;
   duration longest_sleep_; ///< of the keeper
   bool peer_resets_;
+  duration forgotten_after_;
   std::unordered_map<wire::stream_id, mux_stream*> streams_;
   std::deque<mux_stream_ptr> opened_by_peer_;
   net::signal work_;                   ///< the core has something to transmit, or closing

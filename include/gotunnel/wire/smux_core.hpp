@@ -59,7 +59,10 @@ struct smux_config {
   std::size_t max_peer_streams = 32 * 1024;     ///< streams opened by the peer and alive at once
   double opens_per_second = 20'000;             ///< sustained rate of the peer's SYN frames ...
   double opens_burst = 20'000;                  ///< ... and how many it may save up
-  bool strict_opens = false;        ///< above these: true ends the session, false resets the stream
+  bool strict_opens = false; ///< above these: true ends the session, false resets the stream
+  /// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again:
+  /// a write that makes no progress for this long after such a FIN goes nowhere. For the driver.
+  duration forgotten_after = 60s;
   duration keepalive_interval = 4s; ///< a NOP when nothing else was sent for this long; 0: never
   duration keepalive_timeout = 12s; ///< silence of the peer that ends the session; 0: none does
 };
