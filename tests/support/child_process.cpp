@@ -155,11 +155,13 @@ child_process::child_process(const std::string& program, const child_options& op
     std::vector<char> piece(64UL * 1024);
     while (watched[0].fd >= 0 || watched[1].fd >= 0) {
       if (::poll(watched.data(), watched.size(), -1) < 0) continue;
-      for (std::size_t i = 0; i < captures_.size(); ++i) {
-        if (watched[i].fd < 0 || watched[i].revents == 0) continue;
+      // Both are looked at after the other was read, and told of together: whoever hears a line also finds
+      // what the child said before it on its other output.
+      const std::lock_guard lock(mutex_);
+      for (const std::size_t i : {0UL, 1UL, 0UL}) {
+        if (watched[i].fd < 0 || ::poll(&watched[i], 1, 0) <= 0) continue;
         const ssize_t count = ::read(watched[i].fd, piece.data(), piece.size());
         if (count < 0 && errno == EINTR) continue;
-        const std::lock_guard lock(mutex_);
         if (count > 0 && captures_[i].text.size() < most_remembered) {
           captures_[i].text.append(piece.data(), static_cast<std::size_t>(count));
         }
@@ -167,8 +169,8 @@ child_process::child_process(const std::string& program, const child_options& op
           captures_[i].ended = true;
           watched[i].fd = -1;
         }
-        changed_.notify_all();
       }
+      changed_.notify_all();
       if (watched[2].revents != 0) break;
     }
     ::close(stopped);
