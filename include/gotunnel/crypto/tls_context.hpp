@@ -21,10 +21,10 @@ inline constexpr std::string_view native_alpn = "gotunnel/1";
 
 struct tls_server_options {
   credential server; ///< the leaf and its key
-  std::string
-      authority; ///< PEM of the CA: sent after the leaf, so that a client with only a pin can build the chain
-  bool seed_peers =
-      true; ///< also accept TLS 1.2 and connections without ALPN, as the original client makes them
+  /// PEM of the CA: sent after the leaf, so that a client with only a pin can build the chain.
+  std::string authority;
+  /// Also accept TLS 1.2 and connections without ALPN, as the original client makes them.
+  bool seed_peers = true;
 };
 
 struct tls_client_options {

@@ -13,8 +13,8 @@
 
 namespace gotunnel::link {
 
-inline constexpr duration dial_limit =
-    10s; ///< for TCP, TLS and the greeting together, as the original has it
+/// For TCP, TLS and the greeting together, as the original has it.
+inline constexpr duration dial_limit = 10s;
 
 struct dial_options {
   wire::host_port server;

@@ -61,8 +61,8 @@ struct bind_question {
   std::uint64_t service = 0;
   holder_ptr holder;
   std::string client_address; ///< for people
-  std::optional<std::pair<wire::peer_id, wire::peer_id>>
-      identity; ///< client and instance; none for a seed peer
+  /// Client and instance; none for a seed peer.
+  std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
 };
 
 struct port_policy {

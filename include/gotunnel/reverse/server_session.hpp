@@ -66,8 +66,8 @@ private:
   net::task_group tasks_; ///< control
   visitor_group visitors_;
   net::signal changed_; ///< unsaid_ changed
-  std::deque<wire::control_message>
-      unsaid_; ///< at most unsaid_limit; the control stream is not read while it is full
+  /// At most unsaid_limit; the control stream is not read while it is full.
+  std::deque<wire::control_message> unsaid_;
   std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;

@@ -169,8 +169,8 @@ private:
 
   smux_config config_;
   std::unordered_map<stream_id, smux_stream, id_hash> streams_;
-  mutable std::array<smux_stream*, 64>
-      recent_{}; ///< the last found of each recent_slot(): spares the hash table
+  /// The last found of each recent_slot(): spares the hash table.
+  mutable std::array<smux_stream*, 64> recent_{};
   std::uint64_t next_id_;
   std::size_t peer_streams_ = 0; ///< alive and opened by the peer
   std::uint64_t drained_ = 0;    ///< bytes, by all readers so far
@@ -184,16 +184,16 @@ private:
   smux_header header_;
   std::size_t body_left_ = 0; ///< of the frame of header_
   bool deliver_ = false;      ///< the body is for a stream that was alive when its header came
-  std::array<std::byte, 8>
-      gathered_bytes_; ///< a header, or the body of a control frame, that comes in pieces
+  /// A header, or the body of a control frame, that comes in pieces.
+  std::array<std::byte, 8> gathered_bytes_;
   std::size_t gathered_ = 0;
   double open_tokens_;
   time_point open_tokens_at_;
 
   // sending
   smux_scheduler scheduler_;
-  boost::intrusive::list<smux_stream, boost::intrusive::constant_time_size<false>>
-      control_; ///< with a SYN or UPD to send
+  /// With a SYN or UPD to send.
+  boost::intrusive::list<smux_stream, boost::intrusive::constant_time_size<false>> control_;
   std::deque<farewell> farewells_;
   std::size_t refusals_ = 0;    ///< among farewells_
   std::vector<stream_id> sent_; ///< for poll_sent(), from sent_told_ on
