@@ -11,10 +11,7 @@
 namespace gotunnel::crypto {
 namespace {
 
-const unsigned char* octets(bytes_view bytes) noexcept {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-unsigned char* octets(bytes_span bytes) noexcept { return reinterpret_cast<unsigned char*>(bytes.data()); }
+using ossl::octets;
 
 } // namespace
 

@@ -1,6 +1,7 @@
 #include "gotunnel/crypto/tls_context.hpp"
 
 #include "gotunnel/crypto/ossl.hpp"
+#include "gotunnel/crypto/tls_keylog.hpp"
 
 #include <openssl/tls1.h>
 
@@ -37,6 +38,7 @@ bool set_common(SSL_CTX* context, bool seed_peers) {
   // Idle connections give their record buffers back: 16 KiB each way, times ten thousand.
   SSL_CTX_ctrl(context, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, nullptr);
   SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, chain_limit, nullptr);
+  offer_secrets(context);
   std::string groups = "X25519:P-256";
   return SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, seed_peers ? TLS1_2_VERSION : TLS1_3_VERSION,
                       nullptr) == 1 &&

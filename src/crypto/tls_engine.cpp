@@ -1,6 +1,9 @@
 #include "gotunnel/crypto/tls_engine.hpp"
 
 #include "gotunnel/crypto/ossl.hpp"
+#include "gotunnel/crypto/record_bio.hpp"
+#include "gotunnel/crypto/record_layer.hpp"
+#include "gotunnel/crypto/tls_keylog.hpp"
 
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
@@ -13,91 +16,11 @@ namespace {
 
 using namespace ossl;
 
-/// Output that the driver has not collected: two or three flights of a handshake are 4 KiB, a key update 27
-/// bytes.
-constexpr std::size_t output_limit = 64 * 1024;
 /// What a handshake may take in. A server's certificate chain (32 KiB at most) is the largest honest part.
 constexpr std::size_t handshake_limit = 64 * 1024;
 /// Sealed bytes after which we change our key: 2^22 full records, where RFC 8446 5.5 allows 2^24.5 for
 /// AES-GCM.
 constexpr std::uint64_t rekey_after = std::uint64_t{64} << 30;
-
-/// The far side of OpenSSL's BIO: where cipher text comes from and goes to.
-struct record_port {
-  bytes_view input;               ///< what is left of the fed view
-  std::size_t input_budget = 0;   ///< bytes that OpenSSL may still take
-  bytes_span target;              ///< where write() wants its records; empty at all other times
-  std::size_t used = 0;           ///< bytes of `target`
-  std::vector<std::byte> output;  ///< everything sealed outside of write()
-  std::size_t collected = 0;      ///< bytes of `output` that the driver has
-  const char* overflow = nullptr; ///< which bound was hit
-
-  std::size_t take(bytes_span to) noexcept {
-    const bytes_view part = input.first(std::min(to.size(), input.size()));
-    if (part.size() > input_budget) {
-      overflow = "the handshake is too long";
-      return 0;
-    }
-    if (!part.empty()) std::memcpy(to.data(), part.data(), part.size());
-    input = input.subspan(part.size());
-    input_budget -= part.size();
-    return part.size();
-  }
-
-  bool put(bytes_view bytes) {
-    // Once something went aside, everything behind it must, or the records would leave in the wrong order.
-    if (output.empty() && bytes.size() <= target.size() - used) {
-      std::memcpy(target.data() + used, bytes.data(), bytes.size());
-      used += bytes.size();
-      return true;
-    }
-    if (bytes.size() > output_limit - std::min(output_limit, output.size() - collected)) {
-      overflow = "the peer demands answers and does not take them";
-      return false;
-    }
-    output.insert(output.end(), bytes.begin(), bytes.end());
-    return true;
-  }
-};
-
-record_port& port_of(BIO* bio) noexcept { return *static_cast<record_port*>(BIO_get_data(bio)); }
-
-int port_read(BIO* bio, char* data, std::size_t size, std::size_t* done) {
-  BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
-  record_port& port = port_of(bio);
-  *done = port.take(std::as_writable_bytes(std::span{data, size}));
-  if (*done == 0 && port.overflow == nullptr) BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
-  return *done == 0 ? 0 : 1;
-}
-
-int port_write(BIO* bio, const char* data, std::size_t size, std::size_t* done) {
-  BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
-  const bool taken = port_of(bio).put(std::as_bytes(std::span{data, size}));
-  *done = taken ? size : 0;
-  return taken ? 1 : 0;
-}
-
-long port_control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
-  return command == BIO_CTRL_FLUSH ? 1 : 0; // nothing is held back
-}
-
-bio_ptr make_bio(record_port& port) {
-  static const owner<BIO_METHOD, BIO_meth_free> method = [] {
-    owner<BIO_METHOD, BIO_meth_free> made{
-        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gotunnel records")};
-    if (!made || BIO_meth_set_read_ex(made.get(), port_read) != 1 ||
-        BIO_meth_set_write_ex(made.get(), port_write) != 1 ||
-        BIO_meth_set_ctrl(made.get(), port_control) != 1) {
-      fail("BIO method");
-    }
-    return made;
-  }();
-  bio_ptr bio{BIO_new(method.get())};
-  if (!bio) fail("BIO");
-  BIO_set_data(bio.get(), &port);
-  BIO_set_init(bio.get(), 1);
-  return bio;
-}
 
 errc meaning_of_verify_result(long result) noexcept {
   switch (result) {
@@ -121,6 +44,9 @@ struct tls_engine::state {
   bool shut = false;
   error_code broken; ///< the failure that every further call repeats
   std::string failure;
+  traffic_secrets secrets; ///< of the handshake; wiped when it is over
+  /// The native protocol's records are ours after the handshake; OpenSSL protects those of seed peers.
+  std::optional<record_layer> records;
   ssl_ptr ssl; ///< last, to go first: its BIO refers to the port
 
   error_code give_up(error_code code, std::string text) {
@@ -166,6 +92,19 @@ struct tls_engine::state {
     return as_text(std::as_bytes(std::span{name, size}));
   }
 
+  /// OpenSSL reads no further than the handshake's last record, and neither side has sealed anything since.
+  void take_over_records() {
+    const bytes_view server = secrets.server();
+    const bytes_view client = secrets.client();
+    const bool serving = context.is_server();
+    records.emplace(record_layer::keys{.suite = SSL_get_current_cipher(ssl.get()),
+                                       .ours = serving ? server : client,
+                                       .theirs = serving ? client : server},
+                    port.output);
+    records->feed(std::exchange(port.input, {}));
+    secrets = {};
+  }
+
   /// What OpenSSL lets pass and we do not. On failure the peer gets no alert: it takes the handshake for
   /// complete.
   error_code check_protocol() {
@@ -184,8 +123,9 @@ tls_engine::tls_engine(const tls_context& context) : state_(std::make_unique<sta
   state_->ssl.reset(SSL_new(context.native()));
   SSL* const ssl = state_->ssl.get();
   if (ssl == nullptr) fail("TLS connection");
-  BIO* const bio = make_bio(state_->port).release();
+  BIO* const bio = make_record_bio(state_->port).release();
   SSL_set_bio(ssl, bio, bio); // takes one reference for both
+  collect_secrets(ssl, state_->secrets);
   if (context.is_server()) {
     SSL_set_accept_state(ssl);
     return;
@@ -201,10 +141,15 @@ tls_engine::~tls_engine() = default;
 void tls_engine::feed(bytes_view cipher) noexcept {
   assert(state_->port.input.empty());
   // Behind close_notify or a failure there is nothing that we would read.
-  if (!state_->broken && !state_->peer_closed) state_->port.input = cipher;
+  if (state_->broken || state_->peer_closed) return;
+  if (state_->records)
+    state_->records->feed(cipher);
+  else
+    state_->port.input = cipher;
 }
 
 std::size_t tls_engine::pending_input() const noexcept {
+  if (state_->records) return state_->records->pending_input();
   return state_->port.input.size() + static_cast<std::size_t>(SSL_pending(state_->ssl.get()));
 }
 
@@ -221,12 +166,20 @@ result<tls_engine::progress> tls_engine::handshake() {
   if (const error_code refused = state_->check_protocol()) return refused;
   state_->established = true;
   state_->port.input_budget = SIZE_MAX;
+  if (!state_->alpn().empty()) state_->take_over_records();
   return progress::done;
 }
 
 result<std::size_t> tls_engine::read(bytes_span to) {
   assert(state_->established || state_->broken);
   if (state_->broken) return state_->broken;
+  if (state_->records) {
+    const auto got = state_->records->read(to);
+    state_->peer_closed = state_->records->closed();
+    if (const error_code failed = state_->records->broken())
+      state_->give_up(failed, state_->records->failure());
+    return got;
+  }
   SSL* const ssl = state_->ssl.get();
   std::size_t got = 0;
   while (got < to.size()) {
@@ -265,6 +218,10 @@ result<> tls_engine::write(bytes_view plain, bytes_span out, std::size_t& filled
   filled += take_output(out.subspan(filled));
   if (state_->sealed >= rekey_after) rekey();
   state_->sealed += plain.size();
+  if (state_->records) {
+    filled += state_->records->write(plain, out.subspan(filled));
+    return {};
+  }
 
   record_port& port = state_->port;
   port.target = out.subspan(filled);
@@ -282,36 +239,25 @@ result<> tls_engine::write(bytes_view plain, bytes_span out, std::size_t& filled
 
 void tls_engine::rekey() noexcept {
   if (!state_->established || state_->broken || SSL_version(state_->ssl.get()) != TLS1_3_VERSION) return;
+  state_->sealed = 0;
+  if (state_->records) return state_->records->rekey();
   clear_errors();
   SSL_key_update(state_->ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
   clear_errors();
-  state_->sealed = 0;
 }
 
 void tls_engine::shut() noexcept {
   if (!state_->established || state_->broken || state_->shut) return;
   state_->shut = true;
+  if (state_->records) return state_->records->shut();
   clear_errors();
   SSL_shutdown(state_->ssl.get()); // 0: sent, the peer's is outstanding; there is nothing else to learn
   clear_errors();
 }
 
-std::size_t tls_engine::take_output(bytes_span to) noexcept {
-  record_port& port = state_->port;
-  const std::size_t n = std::min(to.size(), pending_output());
-  if (n == 0) return 0;
-  std::memcpy(to.data(), port.output.data() + port.collected, n);
-  port.collected += n;
-  if (port.collected == port.output.size()) {
-    port.output = {}; // gives the memory of the handshake back
-    port.collected = 0;
-  }
-  return n;
-}
+std::size_t tls_engine::take_output(bytes_span to) noexcept { return state_->port.output.take(to); }
 
-std::size_t tls_engine::pending_output() const noexcept {
-  return state_->port.output.size() - state_->port.collected;
-}
+std::size_t tls_engine::pending_output() const noexcept { return state_->port.output.size(); }
 
 std::string_view tls_engine::alpn() const noexcept { return state_->alpn(); }
 

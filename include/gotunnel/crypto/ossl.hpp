@@ -50,6 +50,14 @@ using ssl_context_ptr = owner<SSL_CTX, SSL_CTX_free>;
 /// PEM texts above this are refused unread. A chain of certificates is a few KiB.
 inline constexpr std::size_t pem_limit = 64 * 1024;
 
+/// Bytes as the library's functions take them.
+inline const unsigned char* octets(bytes_view bytes) noexcept {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+inline unsigned char* octets(bytes_span bytes) noexcept {
+  return reinterpret_cast<unsigned char*>(bytes.data());
+}
+
 /// Forgets what the queue of this thread holds. Before every SSL_* call: SSL_get_error() looks into the
 /// queue, and an old entry would turn "needs more input" into a failure.
 void clear_errors() noexcept;

@@ -13,8 +13,9 @@
 // that is not collected is bounded (64 KiB), and so is what a handshake may take in (64 KiB); beyond them the
 // connection fails.
 //
-// OpenSSL reads and writes our buffers directly through a BIO, so a read() or write() handles many records
-// without a copy of its own into intermediate pairs. Follows RFC 8446 and RFC 5246. One thread at a time.
+// OpenSSL makes the handshake, over a BIO on our buffers. The records of the native protocol after it are our
+// own (crypto/record_layer), which spares the copies into and out of OpenSSL's buffers; those of seed peers
+// are OpenSSL's. Follows RFC 8446 and RFC 5246. One thread at a time.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
