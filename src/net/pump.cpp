@@ -9,36 +9,27 @@
 namespace gotunnel::net {
 namespace {
 
-/// One direction. Ends well with the end of `from`, which it hands on as a half-close.
-task<> pump(stream& from, stream& to, std::uint64_t& carried) {
-  for (;;) {
-    auto bytes = co_await from.read();
+/// One direction, until the end of `from`, which it hands on as a half-close, or a failure. One coroutine,
+/// for each visitor has two of them as long as it is idle.
+asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+  result<> outcome;
+  while (outcome) {
+    const auto bytes = co_await from.read();
     if (!bytes) {
       to.close(ending::abort);
-      co_return bytes.error();
+      outcome = bytes.error();
+      break;
     }
-    if (bytes->empty()) co_return co_await to.shut();
-    const auto written = co_await to.write(*bytes);
-    if (!written) co_return written.error();
+    if (bytes->empty()) {
+      outcome = co_await to.shut();
+      break;
+    }
+    outcome = co_await to.write(*bytes);
+    if (!outcome) break;
     carried += bytes->size();
     from.consume(bytes->size());
   }
-}
-
-/// One direction that runs beside the other.
-struct direction {
-  explicit direction(const executor& where) : ended(where) {}
-
-  signal ended;
-  bool over = false;
-};
-
-asio::awaitable<void> pump_and_tell(stream& from, stream& to, std::uint64_t& carried, error_code& failure,
-                                    direction& self) {
-  const auto outcome = co_await pump(from, to, carried);
   if (!outcome && !failure) failure = outcome.error();
-  self.over = true;
-  self.ended.notify();
 }
 
 } // namespace
@@ -46,14 +37,12 @@ asio::awaitable<void> pump_and_tell(stream& from, stream& to, std::uint64_t& car
 asio::awaitable<pump_totals> splice(stream& a, stream& b) {
   const auto where = co_await asio::this_coro::executor;
   pump_totals totals;
-  direction forth(where);
-  direction back(where);
   task_group beside(where, "net");
   std::exception_ptr thrown;
   try {
-    beside.spawn("pump", pump_and_tell(b, a, totals.b_to_a, totals.failure, back));
-    co_await pump_and_tell(a, b, totals.a_to_b, totals.failure, forth);
-    while (!back.over) co_await back.ended.wait();
+    beside.spawn("pump", pump(b, a, totals.b_to_a, totals.failure));
+    co_await pump(a, b, totals.a_to_b, totals.failure);
+    while (beside.size() > 0) co_await beside.emptied().wait();
   } catch (...) {
     thrown = std::current_exception();
   }
