@@ -11,6 +11,7 @@ import time
 from processes import Background, Failure, output_of
 
 SETTLE = 1.0  # seconds until a tunnel that has nothing to do has given back what it can
+REST = 6.0    # ... and what starting it took, which gotunnel gives back after four quiet seconds
 WARM_UP = 0.3  # seconds until windows have grown
 PACE = 5  # ms between paced messages
 
@@ -116,7 +117,7 @@ def ping_beside(direction, streams=8):
 
 
 def rest(site):
-    time.sleep(SETTLE)
+    time.sleep(REST)
     return {"pss_mib": site.memory_kib()["pss"] / 1024}
 
 

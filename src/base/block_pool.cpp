@@ -1,7 +1,5 @@
 #include "gotunnel/base/block_pool.hpp"
 
-#include <malloc.h>
-
 #include <array>
 #include <cstdlib>
 #include <new>
@@ -68,9 +66,6 @@ block::~block() {
     std::free(data_);
 }
 
-void return_unused_memory() noexcept {
-  pool().clear();
-  ::malloc_trim(0);
-}
+void return_pooled_blocks() noexcept { pool().clear(); }
 
 } // namespace gotunnel

@@ -7,89 +7,69 @@
 #include <intel-ipsec-mb.h>
 
 #include <cassert>
-#include <span>
-#include <string_view>
-
-#include <link.h>
-#include <sys/mman.h>
 
 namespace gotunnel::crypto {
 namespace {
 
-/// The library tests itself when it is initialized, and so touches all of its code: 3 MB that would count as
-/// ours for ever. The little that is used comes back from the page cache.
-int forget_code(dl_phdr_info* object, std::size_t /*size*/, void* /*user*/) {
-  if (std::string_view(object->dlpi_name).find("libIPSec_MB") == std::string_view::npos) return 0;
-  constexpr std::uintptr_t page = 4096;
-  for (const ElfW(Phdr) & segment : std::span(object->dlpi_phdr, object->dlpi_phnum)) {
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
-    const std::uintptr_t begin = (object->dlpi_addr + segment.p_vaddr + page - 1) / page * page;
-    const std::uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_memsz) / page * page;
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  }
-  return 1;
-}
+/// What the library has for one size of key on this processor: functions without a state of their own, so all
+/// threads share them.
+struct gcm_functions {
+  aes_gcm_pre_t prepare;
+  aes_gcm_init_t begin;
+  aes_gcm_enc_dec_update_t encrypt;
+  aes_gcm_enc_dec_finalize_t end_encrypting;
+  aes_gcm_enc_dec_update_t decrypt;
+  aes_gcm_enc_dec_finalize_t end_decrypting;
+};
+struct gcm_library {
+  gcm_functions small; ///< AES-128
+  gcm_functions large; ///< AES-256
+};
 
-/// The library's table of functions for this processor, or null when it has no wide AES. Of all that the
-/// library can do we call only functions without a state of their own, so all threads share it.
-const IMB_MGR* manager() {
-  static const std::unique_ptr<IMB_MGR, void (*)(IMB_MGR*)> made = [] {
-    std::unique_ptr<IMB_MGR, void (*)(IMB_MGR*)> fresh(alloc_mb_mgr(0), free_mb_mgr);
+/// Null when the processor has no wide AES.
+const gcm_library* library() {
+  static const std::unique_ptr<const gcm_library> found = [] {
+    std::unique_ptr<const gcm_library> made;
+    // The manager's other half, 200 KB of queues, serves what we do not use: only its functions are kept.
+    const std::unique_ptr<IMB_MGR, void (*)(IMB_MGR*)> lib(alloc_mb_mgr(0), free_mb_mgr);
     constexpr std::uint64_t wanted = IMB_FEATURE_AVX512_SKX | IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
-    if (!fresh || (fresh->features & wanted) != wanted) fresh.reset();
-    if (fresh) init_mb_mgr_avx512(fresh.get());
-    if (fresh && imb_get_errno(fresh.get()) != 0) fresh.reset();
-    dl_iterate_phdr(forget_code, nullptr);
-    return fresh;
+    if (!lib || (lib->features & wanted) != wanted) return made;
+    init_mb_mgr_avx512(lib.get());
+    if (imb_get_errno(lib.get()) != 0) return made;
+    made = std::make_unique<const gcm_library>(
+        gcm_library{.small = {lib->gcm128_pre, lib->gcm128_init, lib->gcm128_enc_update,
+                              lib->gcm128_enc_finalize, lib->gcm128_dec_update, lib->gcm128_dec_finalize},
+                    .large = {lib->gcm256_pre, lib->gcm256_init, lib->gcm256_enc_update,
+                              lib->gcm256_enc_finalize, lib->gcm256_dec_update, lib->gcm256_dec_finalize}});
+    return made;
   }();
-  return made.get();
+  return found.get();
 }
 
 class wide_gcm final : public aead {
 public:
-  explicit wide_gcm(bytes_view key) : large_(key.size() == 32) {
-    assert(key.size() == 16 || key.size() == 32);
-    if (large_)
-      IMB_AES256_GCM_PRE(lib_, key.data(), &key_);
-    else
-      IMB_AES128_GCM_PRE(lib_, key.data(), &key_);
-  }
+  wide_gcm(const gcm_functions& by, bytes_view key) : by_(by) { by_.prepare(key.data(), &key_); }
   ~wide_gcm() override { wipe(&key_, sizeof key_); }
 
   void seal(const nonce& number, bytes_view ad, bytes_view text, std::byte tail, bytes_span out) override {
     assert(out.size() == text.size() + 1 + tag_size);
-    auto* const to = reinterpret_cast<std::uint8_t*>(out.data());
-    auto* const tail_to = to + text.size();
-    begin(number, ad);
-    if (large_) {
-      IMB_AES256_GCM_ENC_UPDATE(lib_, &key_, &message_, to, octets(text), text.size());
-      IMB_AES256_GCM_ENC_UPDATE(lib_, &key_, &message_, tail_to, octets({&tail, 1}), 1);
-      IMB_AES256_GCM_ENC_FINALIZE(lib_, &key_, &message_, tail_to + 1, tag_size);
-    } else {
-      IMB_AES128_GCM_ENC_UPDATE(lib_, &key_, &message_, to, octets(text), text.size());
-      IMB_AES128_GCM_ENC_UPDATE(lib_, &key_, &message_, tail_to, octets({&tail, 1}), 1);
-      IMB_AES128_GCM_ENC_FINALIZE(lib_, &key_, &message_, tail_to + 1, tag_size);
-    }
+    std::uint8_t* const to = octets(out);
+    std::uint8_t* const tail_to = to + text.size();
+    by_.begin(&key_, &message_, octets(bytes_view{number}), octets(ad), ad.size());
+    by_.encrypt(&key_, &message_, to, octets(text), text.size());
+    by_.encrypt(&key_, &message_, tail_to, octets(bytes_view{&tail, 1}), 1);
+    by_.end_encrypting(&key_, &message_, tail_to + 1, tag_size);
   }
 
   bool open(const nonce& number, bytes_view ad, bytes_view sealed, bytes_span text,
             std::byte& tail) override {
     assert(sealed.size() == text.size() + 1 + tag_size);
-    auto* const to = reinterpret_cast<std::uint8_t*>(text.data());
-    auto* const tail_to = reinterpret_cast<std::uint8_t*>(&tail);
     const std::uint8_t* const from = octets(sealed);
     std::array<std::byte, tag_size> tag;
-    auto* const tag_to = reinterpret_cast<std::uint8_t*>(tag.data());
-    begin(number, ad);
-    if (large_) {
-      IMB_AES256_GCM_DEC_UPDATE(lib_, &key_, &message_, to, from, text.size());
-      IMB_AES256_GCM_DEC_UPDATE(lib_, &key_, &message_, tail_to, from + text.size(), 1);
-      IMB_AES256_GCM_DEC_FINALIZE(lib_, &key_, &message_, tag_to, tag_size);
-    } else {
-      IMB_AES128_GCM_DEC_UPDATE(lib_, &key_, &message_, to, from, text.size());
-      IMB_AES128_GCM_DEC_UPDATE(lib_, &key_, &message_, tail_to, from + text.size(), 1);
-      IMB_AES128_GCM_DEC_FINALIZE(lib_, &key_, &message_, tag_to, tag_size);
-    }
+    by_.begin(&key_, &message_, octets(bytes_view{number}), octets(ad), ad.size());
+    by_.decrypt(&key_, &message_, octets(text), from, text.size());
+    by_.decrypt(&key_, &message_, octets(bytes_span{&tail, 1}), from + text.size(), 1);
+    by_.end_decrypting(&key_, &message_, octets(bytes_span{tag}), tag_size);
     return equal_in_constant_time(tag, sealed.last(tag_size));
   }
 
@@ -97,25 +77,23 @@ private:
   static const std::uint8_t* octets(bytes_view bytes) noexcept {
     return reinterpret_cast<const std::uint8_t*>(bytes.data());
   }
-
-  void begin(const nonce& number, bytes_view ad) {
-    if (large_)
-      IMB_AES256_GCM_INIT(lib_, &key_, &message_, octets(number), octets(ad), ad.size());
-    else
-      IMB_AES128_GCM_INIT(lib_, &key_, &message_, octets(number), octets(ad), ad.size());
+  static std::uint8_t* octets(bytes_span bytes) noexcept {
+    return reinterpret_cast<std::uint8_t*>(bytes.data());
   }
 
-  const IMB_MGR* lib_ = manager();
-  bool large_;                   ///< 256 bits of key
-  alignas(64) gcm_key_data key_; // the library loads it in pieces of 64 bytes
+  const gcm_functions& by_;
+  // The library loads both in pieces of 64 bytes.
+  alignas(64) gcm_key_data key_;
   alignas(64) gcm_context_data message_;
 };
 
 } // namespace
 
 std::unique_ptr<aead> make_wide_gcm(bytes_view key) {
-  if (manager() == nullptr) return nullptr;
-  return std::make_unique<wide_gcm>(key);
+  const gcm_library* const lib = library();
+  if (lib == nullptr) return nullptr;
+  assert(key.size() == 16 || key.size() == 32);
+  return std::make_unique<wide_gcm>(key.size() == 16 ? lib->small : lib->large, key);
 }
 
 } // namespace gotunnel::crypto

@@ -1,6 +1,7 @@
 #include "gotunnel/mux/session.hpp"
 
 #include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/base/resident_memory.hpp"
 #include "gotunnel/net/task_group.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
@@ -8,6 +9,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <atomic>
 
 namespace gotunnel::mux {
 namespace {
@@ -23,6 +25,12 @@ constexpr duration farewell = 1s;
 // The kernel's round-trip estimate changes slowly.
 constexpr duration round_trip_refresh = 500ms;
 
+/// True once in a process: for the session that stands when the memory of the start is to be given back.
+bool first_of_process() noexcept {
+  static std::atomic_flag passed;
+  return !passed.test_and_set(std::memory_order_relaxed);
+}
+
 time_point now() { return std::chrono::steady_clock::now(); }
 
 } // namespace
@@ -31,7 +39,7 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
     : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), work_(where_), drained_(where_),
-      accepted_(where_), ending_(where_), last_heard_(now()) {}
+      accepted_(where_), ending_(where_), last_heard_(now()), swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();
@@ -199,7 +207,8 @@ asio::awaitable<void> session::keep_alive() {
   }
 }
 
-/// What a bulk transfer needed is given back when a round of the keeper has passed without one.
+/// What a bulk transfer, or the start of the process, needed is given back when a round of the keeper has
+/// passed without one.
 void session::rest_after_work() {
   if (!stirred_ && swollen_) return_unused_memory();
   swollen_ = stirred_;

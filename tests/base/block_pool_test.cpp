@@ -83,12 +83,12 @@ BOOST_AUTO_TEST_CASE(each_thread_has_a_pool_of_its_own) {
   BOOST_TEST(theirs != ours); // ours still rests in this thread's pool
 }
 
-BOOST_AUTO_TEST_CASE(unused_memory_can_be_returned_while_blocks_are_lent) {
+BOOST_AUTO_TEST_CASE(the_pool_can_be_emptied_while_blocks_are_lent) {
   const block kept(block_size::large);
   kept.span()[0] = std::byte{7};
   { const block spare(block_size::huge); }
-  return_unused_memory();
-  return_unused_memory(); // with nothing left to return
+  return_pooled_blocks();
+  return_pooled_blocks(); // with nothing left to return
   BOOST_TEST((kept.span()[0] == std::byte{7}));
   const block again(block_size::huge);
   BOOST_TEST(again.span().size() == static_cast<std::size_t>(block_size::huge));

@@ -43,8 +43,7 @@ private:
   std::size_t size_ = 0;
 };
 
-/// Gives back to the system what this thread's pool keeps for reuse, and what the heap of the process has
-/// free. It takes milliseconds: for a quiet moment after a busy one.
-void return_unused_memory() noexcept;
+/// Frees what this thread's pool keeps for reuse.
+void return_pooled_blocks() noexcept;
 
 } // namespace gotunnel

@@ -77,7 +77,7 @@ private:
   time_point last_heard_;
   time_point round_trip_asked_{};
   bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
-  bool swollen_ = false; ///< a bulk of bytes has passed since memory was given back
+  bool swollen_;         ///< memory has been used that was not given back
   bool closing_ = false;
   bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;
