@@ -1,13 +1,12 @@
 // The control stream of the native protocol: one JSON object a line, on the client's first stream. Sans-IO.
 //
 // client -> server   {"type":"bind","id":1,"port":8080}        port 0: the server chooses
-//                    {"type":"bind","id":1,"port":8080,"carrier":2}   one of several sessions of a process
-//                    that hold the port together, each by a number of its own from 1 to 16
+//                    {"type":"bind","id":1,"port":8080,"carrier":2}
+//                    to hold the port together with other sessions of this process, each by a number
 //                    {"type":"unbind","id":1}                  close the public port; connections in progress
 //                    go on
-// server -> client   {"type":"bound","id":1,"port":8080,"address":"[::]:8080"}   with the "carrier" that it was
-//                    asked for; a server that does not know carriers leaves it out, and the port has one
-//                    holder
+// server -> client   {"type":"bound","id":1,"port":8080,"address":"[::]:8080"}
+//                    and the "carrier" of the request; a server that leaves it out knows one holder a port
 //                    {"type":"error","id":1,"code":"port_held","message":"..."}   id is absent when it
 //                    answers no request
 // both               {"type":"ping","id":7}  ->  {"type":"pong","id":7}
@@ -30,7 +29,7 @@ namespace gotunnel::wire {
 inline constexpr std::size_t control_line_limit = 16 * 1024;
 inline constexpr std::size_t control_text_limit = 1024; ///< bytes of a text that encode() keeps
 
-/// Sessions that may hold one port together.
+/// Sessions that may hold one port together; their numbers begin at 1.
 inline constexpr std::uint8_t carriers_limit = 16;
 
 /// Stable codes of control errors.
