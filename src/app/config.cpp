@@ -164,7 +164,7 @@ const option_set& client_options() {
        {"remote-port", "PORT", "8080", "public port on the server; 0 lets the server choose"},
        {"local-target", "ADDR", "127.0.0.1:80", "local service: HOST:PORT, [V6]:PORT or unix:/PATH"},
        {"carriers", "N", "1",
-        "connections to the server, 1 to 16, that share the visitors; more for a lossy line"},
+        "connections that share the visitors, 1 to 16; several are faster where packets get lost"},
        {"max-retry-interval", "DURATION", "60s", "longest pause between attempts"},
        {"no-retry", "", "", "end with exit code 1 instead of trying again"},
        {"state-dir", "DIR", "",

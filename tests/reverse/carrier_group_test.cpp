@@ -144,7 +144,8 @@ struct bench {
     ended = true;
   }
   asio::awaitable<void> present(std::size_t count) {
-    co_await until([this, count] { return server.present() == count; });
+    const auto all = [this, count] { return server.present() == count; };
+    co_await until(all);
   }
   asio::awaitable<void> finish() {
     group->stop(10s); // of which it needs nothing

@@ -26,7 +26,8 @@ struct shared_port : book_bench {
   asio::awaitable<void> visit() {
     const std::size_t before = count();
     visitors.push_back(loopback_socket::connect(port));
-    co_await until([this, before] { return count() == before + 1; });
+    const auto handed = [this, before] { return count() == before + 1; };
+    co_await until(handed);
   }
   std::size_t count() const {
     std::size_t all = 0;
