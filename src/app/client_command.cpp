@@ -5,7 +5,7 @@
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/worker_pool.hpp"
-#include "gotunnel/reverse/client.hpp"
+#include "gotunnel/reverse/carrier_group.hpp"
 #include "gotunnel/reverse/client_identity.hpp"
 
 #include <fmt/format.h>
@@ -45,14 +45,15 @@ reverse::client_options make_options(const client_config& config, const wire::pe
   return options;
 }
 
-asio::awaitable<void> run_until_stopped(reverse::client& client, net::worker_pool& pool,
+asio::awaitable<void> run_until_stopped(reverse::carrier_group& client, net::worker_pool& pool,
                                         net::task_group& signals) {
   co_await client.run();
   signals.cancel();
   pool.release();
 }
 
-asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::client& client, duration grace) {
+asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::carrier_group& client,
+                                     duration grace) {
   const int number = co_await stop_signal(signals);
   if (number == 0) co_return;
   log::info("app", "{}: giving the port back; running connections may finish within {} s",
@@ -85,12 +86,14 @@ int client_command(const arguments& given) {
   auto options = make_options(config, identity.client);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
-  reverse::client client(pool.front().where(), std::move(options), [&](const wire::bound_answer& bound) {
+  auto say_ready = [&](const wire::bound_answer& bound) {
     const std::string line =
         fmt::format("ready: {} -> {}\n", wire::to_string(wire::host_port{host, bound.port}), target);
     std::fputs(line.c_str(), stdout);
     std::fflush(stdout);
-  });
+  };
+  reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
+                                std::move(say_ready));
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));

@@ -163,6 +163,8 @@ const option_set& client_options() {
        {"pin", "sha256:HEX", "", "the CA's pin as the server prints it; instead of -ca"},
        {"remote-port", "PORT", "8080", "public port on the server; 0 lets the server choose"},
        {"local-target", "ADDR", "127.0.0.1:80", "local service: HOST:PORT, [V6]:PORT or unix:/PATH"},
+       {"carriers", "N", "1",
+        "connections that share the visitors, 1 to 16; several are faster where packets get lost"},
        {"max-retry-interval", "DURATION", "60s", "longest pause between attempts"},
        {"no-retry", "", "", "end with exit code 1 instead of trying again"},
        {"state-dir", "DIR", "",
@@ -207,6 +209,8 @@ client_config read_client_config(const parsed_options& given) {
   config.remote_port = read_number<std::uint16_t>(given, "remote-port", 0, 65535, "a port");
   config.target =
       accept_address(wire::parse_target(given.text("local-target")), given, "local-target", "127.0.0.1:80");
+  config.carriers =
+      read_number<std::uint8_t>(given, "carriers", 1, wire::carriers_limit, "the count of carriers");
   config.max_retry_interval = read_duration(given, "max-retry-interval", 10ms);
   config.retry = !given.on("no-retry");
   config.grace = read_duration(given, "grace", 0ms);

@@ -20,11 +20,11 @@ double random01() {
 
 } // namespace
 
-client::client(net::executor where, client_options options, ready_handler ready)
-    : where_(std::move(where)), options_(std::move(options)), ready_(std::move(ready)),
+client::client(net::executor where, const client_options& options, std::uint8_t number, carrier_owner& owner)
+    : where_(std::move(where)), options_(options), number_(number), owner_(owner),
       server_(wire::to_string(options_.way.server)), dialer_(options_.way),
       backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval),
-      attempts_(where_, "reverse"), tasks_(where_, "reverse"), port_to_ask_(options_.remote_port) {}
+      attempts_(where_, "reverse"), tasks_(where_, "reverse") {}
 
 asio::awaitable<void> client::run() {
   attempts_.spawn("client", keep_connected());
@@ -44,11 +44,10 @@ asio::awaitable<void> client::keep_connected() {
     const duration wait = backoff_.next(random01());
     const double seconds = std::chrono::duration<double>(wait).count();
     // The same trouble again is not news.
-    if (sentence != last_sentence_)
+    if (owner_.is_news(sentence))
       log::warn("reverse", "{}; trying again in {:.1f} s", sentence, seconds);
     else
       log::debug("reverse", "{}; trying again in {:.1f} s", sentence, seconds);
-    last_sentence_ = sentence;
     co_await net::sleep_for(wait);
   }
 }
@@ -61,13 +60,10 @@ asio::awaitable<std::string> client::attempt() {
 
   client_session::ready_handler ready = [this](const wire::bound_answer& answer) {
     backoff_.reset();
-    last_sentence_.clear();
-    port_to_ask_ = answer.port;
-    log::info("reverse", "port {} of {} leads to {}", answer.port, server_, wire::to_string(options_.target));
-    ready_(answer);
+    owner_.up(number_, answer);
   };
-  session_ = std::make_unique<client_session>(where_, std::move(*reached), port_to_ask_, options_.target,
-                                              std::move(ready));
+  session_ = std::make_unique<client_session>(where_, std::move(*reached), owner_.port_to_ask(), number_,
+                                              options_.target, std::move(ready));
   const auto outcome = co_await session_->run();
   const std::string sentence = explain(outcome);
   leaving_.push_back(session_.get());
@@ -125,12 +121,15 @@ std::string client::explain(const error_code& why) const {
 }
 
 std::string client::explain(const session_outcome& outcome) {
+  if (outcome.was_ready) owner_.down();
   if (outcome.refusal) {
-    // The port that the server once chose is gone: let it choose again.
-    port_to_ask_ = options_.remote_port;
+    owner_.refused(number_);
     return fmt::format("{} refused -remote-port {}: {}", server_, options_.remote_port,
                        outcome.refusal->message);
   }
+  if (outcome.was_ready && number_ != 0)
+    return fmt::format("carrier {}: the session with {} was lost: {} ({})", number_, server_,
+                       outcome.why.message(), owner_.standing());
   if (outcome.was_ready)
     return fmt::format("the session with {} was lost: {}", server_, outcome.why.message());
   return fmt::format("the session with {} ended before the port was open: {}", server_,

@@ -34,9 +34,10 @@ wire::smux_config mux_config(const link::reached& server) {
 } // namespace
 
 client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
-                               local_target target, ready_handler ready)
-    : where_(std::move(where)), native_(server.native), remote_port_(remote_port), target_(std::move(target)),
-      ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
+                               std::uint8_t carrier, local_target target, ready_handler ready)
+    : where_(std::move(where)), native_(server.native), remote_port_(remote_port), carrier_(carrier),
+      target_(std::move(target)), ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_),
+      changed_(where_) {
   const auto config = mux_config(server);
   mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config);
 }
@@ -79,7 +80,7 @@ asio::awaitable<void> client_session::control() {
 
 /// Runs for as long as the control stream does.
 net::task<> client_session::bind_native(mux::mux_stream& stream) {
-  const std::string request = wire::encode(wire::bind_request{service, remote_port_});
+  const std::string request = wire::encode(wire::bind_request{service, remote_port_, carrier_});
   const auto asked = co_await say(request);
   if (!asked) co_return asked.error();
   wire::control_reader reader;

@@ -3,6 +3,7 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/ask.hpp"
+#include "gotunnel/reverse/holder_set.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -53,21 +54,20 @@ asio::ip::tcp::socket move_to(const net::executor& where, asio::ip::tcp::socket 
 } // namespace
 
 struct port_book::entry {
-  entry(net::tcp_listener open_listener, const bind_question& question)
-      : listener(std::move(open_listener)), holder(question.holder), service(question.service),
-        client_address(question.client_address), identity(question.identity) {}
+  entry(net::tcp_listener open_listener, const bind_question& question) : listener(std::move(open_listener)) {
+    hand_to(question);
+  }
 
-  void hand_over(const bind_question& question) {
-    holder = question.holder;
-    service = question.service;
+  void hand_to(const bind_question& question) {
+    holders.clear();
+    [[maybe_unused]] const auto nobody = holders.add({question.holder, question.service, question.carrier});
     client_address = question.client_address;
     identity = question.identity;
     since = moment();
   }
 
   net::tcp_listener listener;
-  holder_ptr holder;
-  std::uint64_t service;
+  holder_set holders; ///< not empty while the port is in the book
   std::string client_address;
   std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
   moment since;
@@ -88,17 +88,14 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
 
   for (auto held = ports_.find(port); held != ports_.end(); held = ports_.find(port)) {
     const auto asked = held->second;
-    const auto old = asked->holder;
+    const auto old = asked->holders.everybody();
     auto no = co_await settle(question, asked);
     if (no) co_return std::move(*no);
-    // The port may have been given up, or changed hands, while the old session was asked: then ask whoever
-    // has it now.
+    // The port may have been given up, or changed hands, while its holders were asked: then ask whoever has
+    // it now.
     const auto still = ports_.find(port);
-    if (still == ports_.end() || still->second != asked || asked->holder != old) continue;
-    asked->hand_over(question);
-    asio::post(old->where(), [old] { old->superseded(); });
-    log::info("reverse", "port {} taken over by {}, the same client", port, question.client_address);
-    co_return bound_answer{question.service, port, net::to_string(asked->listener.address())};
+    if (still == ports_.end() || still->second != asked || asked->holders.everybody() != old) continue;
+    co_return give(question, *asked);
   }
   if (closed_) co_return shutting_down(question);
 
@@ -118,7 +115,26 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
   ports_[chosen] = fresh;
   tasks_.spawn("accept visitors", accept_visitors(fresh));
   log::info("reverse", "port {} opened for {}", chosen, question.client_address);
-  co_return bound_answer{question.service, chosen, address};
+  co_return bound_answer{question.service, chosen, address, question.carrier};
+}
+
+/// A held port to the same client once more: to one of its carriers beside the others, or to a session that
+/// takes it over from whoever held it.
+wire::control_message port_book::give(const bind_question& question, entry& held) {
+  std::vector<holder_ptr> former;
+  if (question.carrier != 0 && held.holders.joinable() && held.identity == question.identity) {
+    const auto replaced = held.holders.add({question.holder, question.service, question.carrier});
+    if (replaced) former.push_back(replaced);
+    log::info("reverse", "port {} joined by {}, carrier {} of the same client; {} hold it", question.port,
+              question.client_address, question.carrier, held.holders.size());
+  } else {
+    former = held.holders.everybody();
+    held.hand_to(question);
+    log::info("reverse", "port {} taken over by {}, the same client", question.port, question.client_address);
+  }
+  for (const holder_ptr& each : former) asio::post(each->where(), [each] { each->superseded(); });
+  return bound_answer{question.service, question.port, net::to_string(held.listener.address()),
+                      question.carrier};
 }
 
 asio::awaitable<wire::control_message> port_book::bind(bind_question question) {
@@ -138,7 +154,7 @@ asio::awaitable<void> port_book::bind_and_answer(bind_question question, answer_
 asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_question& question,
                                                                std::shared_ptr<entry> held) {
   const std::uint16_t port = question.port;
-  if (held->holder == question.holder)
+  if (held->holders.contains(*question.holder))
     co_return refusal(question, code::duplicate_bind,
                       fmt::format("this session already holds port {}", port));
 
@@ -152,9 +168,7 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
             port, held->client_address, held->since.describe()));
   if (held->identity->second == question.identity->second) co_return std::nullopt;
 
-  const auto asked = held->holder;
-  auto ping = [asked](std::function<void(bool)> answer) { asked->ping(liveness_limit, std::move(answer)); };
-  const bool alive = co_await net::ask_later<bool>(asked->where(), std::move(ping));
+  const bool alive = co_await anybody_alive(held->holders.everybody());
   if (!alive) co_return std::nullopt;
   co_return refusal(
       question, code::live_copy,
@@ -162,6 +176,28 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
                   "client id (one state "
                   "directory, or a copied disk); stop one of them, or give this one its own -state-dir",
                   port, held->client_address, held->since.describe()));
+}
+
+/// All of them are asked at once; the first yes counts, or the last no.
+asio::awaitable<bool> port_book::anybody_alive(std::vector<holder_ptr> holders) const {
+  struct poll {
+    std::size_t silent;
+    std::function<void(bool)> answer;
+    void hear(bool alive) {
+      if (answer && (alive || --silent == 0)) std::exchange(answer, nullptr)(alive);
+    }
+  };
+  auto put = [this, &holders](std::function<void(bool)> answer) {
+    const auto votes = std::make_shared<poll>(poll{holders.size(), std::move(answer)});
+    for (const holder_ptr& each : holders) {
+      // Answered on the holder's worker, counted here.
+      auto count = [votes, front = front_](bool alive) {
+        asio::post(front, [votes, alive] { votes->hear(alive); });
+      };
+      asio::post(each->where(), [each, count] { each->ping(liveness_limit, count); });
+    }
+  };
+  co_return co_await net::ask_later<bool>(front_, std::move(put));
 }
 
 result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
@@ -182,19 +218,44 @@ result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
 
 asio::awaitable<void> port_book::accept_visitors(std::shared_ptr<entry> port) {
   for (;;) {
-    auto next = co_await port->listener.accept(port->holder->where());
+    // Whose turn it is may change before somebody comes: mostly it does not, and the socket need not move.
+    const auto* const expected = port->holders.next();
+    const auto where = expected != nullptr ? expected->holder->where() : front_;
+    auto next = co_await port->listener.accept(where);
     if (!next) co_return;
-    const auto holder = port->holder;
-    visitor who(move_to(holder->where(), std::move(next->socket)), next->peer, port->service);
-    if (!who.socket.is_open()) continue;
-    auto hand = [holder, who = std::move(who)]() mutable { holder->welcome(std::move(who)); };
-    asio::dispatch(holder->where(), std::move(hand));
+    hand_over(port, std::move(next->socket), next->peer);
   }
+}
+
+/// Drops the socket, which closes it, when all holders are over.
+void port_book::hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::socket socket,
+                          asio::ip::tcp::endpoint peer) {
+  const auto* const next = port->holders.next();
+  if (next == nullptr) return;
+  const auto holder = next->holder;
+  visitor who(move_to(holder->where(), std::move(socket)), std::move(peer), next->service,
+              port->holders.admit(*next));
+  if (!who.socket.is_open()) return;
+  auto hand = [this, port, holder, who = std::move(who)]() mutable {
+    auto back = holder->welcome(std::move(who));
+    if (!back) return;
+    // It ends only once, for this holder is not asked again.
+    auto hand_on = [this, port, holder, who = std::move(*back)]() mutable {
+      port->holders.turn_away(*holder);
+      hand_over(port, std::move(who.socket), std::move(who.peer));
+    };
+    asio::post(front_, std::move(hand_on));
+  };
+  asio::dispatch(holder->where(), std::move(hand));
 }
 
 void port_book::release(const port_holder& holder, std::uint16_t port) {
   const auto found = ports_.find(port);
-  if (found == ports_.end() || found->second->holder.get() != &holder) return;
+  if (found == ports_.end() || !found->second->holders.remove(holder)) return;
+  if (found->second->holders.size() > 0) {
+    log::info("reverse", "port {} left by one carrier; {} hold it", port, found->second->holders.size());
+    return;
+  }
   found->second->listener.close();
   log::info("reverse", "port {} closed", port);
   ports_.erase(found);

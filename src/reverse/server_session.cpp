@@ -128,8 +128,7 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
 
 asio::awaitable<std::optional<wire::control_message>>
 server_session::reply_to(const wire::control_message& message) {
-  if (const auto* wanted = std::get_if<wire::bind_request>(&message))
-    co_return co_await bind(wanted->id, wanted->port);
+  if (const auto* wanted = std::get_if<wire::bind_request>(&message)) co_return co_await bind(*wanted);
   if (const auto* ping = std::get_if<wire::ping_message>(&message)) co_return wire::pong_message{ping->id};
   if (const auto* answer = std::get_if<wire::pong_message>(&message)) pong(answer->id, true);
   if (const auto* unbind = std::get_if<wire::unbind_request>(&message)) {
@@ -151,27 +150,28 @@ server_session::reply_to(const wire::control_message& message) {
   co_return std::nullopt;
 }
 
-asio::awaitable<wire::control_message> server_session::bind(std::uint64_t service, std::uint16_t port) {
-  auto outcome = co_await try_bind(service, port);
-  if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[service] = bound->port;
+asio::awaitable<wire::control_message> server_session::bind(wire::bind_request wanted) {
+  auto outcome = co_await try_bind(wanted);
+  if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[wanted.id] = bound->port;
   if (const auto* refused = std::get_if<wire::error_answer>(&outcome)) report(refused->message);
   co_return outcome;
 }
 
-asio::awaitable<wire::control_message> server_session::try_bind(std::uint64_t service, std::uint16_t port) {
+asio::awaitable<wire::control_message> server_session::try_bind(wire::bind_request wanted) {
   if (stopping_)
-    co_return wire::error_answer{service, std::string(code::shutting_down),
+    co_return wire::error_answer{wanted.id, std::string(code::shutting_down),
                                  "the server is shutting down; try again later"};
   if (binds_.size() >= binds_limit)
-    co_return wire::error_answer{service, std::string(code::too_many_binds),
+    co_return wire::error_answer{wanted.id, std::string(code::too_many_binds),
                                  fmt::format("a client may hold at most {} ports", binds_limit)};
-  if (binds_.contains(service))
-    co_return wire::error_answer{service, std::string(code::duplicate_bind),
-                                 fmt::format("bind {} is in use", service)};
+  if (binds_.contains(wanted.id))
+    co_return wire::error_answer{wanted.id, std::string(code::duplicate_bind),
+                                 fmt::format("bind {} is in use", wanted.id)};
 
   bind_question question;
-  question.port = port;
-  question.service = service;
+  question.port = wanted.port;
+  question.service = wanted.id;
+  question.carrier = wanted.carrier;
   question.holder = shared_from_this();
   question.client_address = client_;
   if (native_) question.identity.emplace(hello_.client, hello_.instance);
@@ -192,7 +192,8 @@ asio::awaitable<void> server_session::serve_seed(mux::mux_stream& control) {
   const auto port = wire::read_seed_request(as_bytes(*line));
   wire::seed_answer answer{false, "Invalid control message"};
   if (port) {
-    const auto outcome = co_await bind(0, *port);
+    const wire::bind_request wanted{0, *port};
+    const auto outcome = co_await bind(wanted);
     if (const auto* bound = std::get_if<wire::bound_answer>(&outcome))
       answer = {true, fmt::format("listening on {}", bound->address)};
     else if (const auto* refused = std::get_if<wire::error_answer>(&outcome))
@@ -226,10 +227,11 @@ asio::awaitable<void> server_session::say_queued(mux::mux_stream& control) {
   }
 }
 
-void server_session::welcome(visitor who) {
-  // Between the end of a session and that of its ports; dropping the socket closes it.
-  if (mux_->ended()) return;
+std::optional<visitor> server_session::welcome(visitor who) {
+  // Between the end of a session and that of its ports.
+  if (mux_->closing()) return who;
   visitors_.admit(serve_visitor(std::move(who)));
+  return std::nullopt;
 }
 
 asio::awaitable<void> server_session::serve_visitor(visitor who) {

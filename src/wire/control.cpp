@@ -39,10 +39,14 @@ json::string clipped(std::string_view text) {
 struct member_writer {
   json::object& to;
 
-  void operator()(const bind_request& m) const { to["id"] = m.id, to["port"] = m.port; }
+  void operator()(const bind_request& m) const {
+    to["id"] = m.id, to["port"] = m.port;
+    if (m.carrier != 0) to["carrier"] = m.carrier;
+  }
   void operator()(const unbind_request& m) const { to["id"] = m.id; }
   void operator()(const bound_answer& m) const {
     to["id"] = m.id, to["port"] = m.port, to["address"] = clipped(m.address);
+    if (m.carrier != 0) to["carrier"] = m.carrier;
   }
   void operator()(const error_answer& m) const {
     if (m.id) to["id"] = *m.id;
@@ -78,6 +82,14 @@ public:
     if (!number) complain("\"port\" must be an integer from 0 to 65535");
     return number.value_or(0);
   }
+  std::uint8_t carrier_if_any() {
+    const auto* value = from_.if_contains("carrier");
+    if (value == nullptr) return 0;
+    const auto number = as_unsigned(*value);
+    const bool right = number && *number >= 1 && *number <= carriers_limit;
+    if (!right) complain("\"carrier\" must be an integer from 1 to " + std::to_string(carriers_limit));
+    return right ? static_cast<std::uint8_t>(*number) : std::uint8_t{0};
+  }
   std::string text(std::string_view name) {
     const auto* value = from_.if_contains({name.data(), name.size()});
     const auto* string = value == nullptr ? nullptr : value->if_string();
@@ -100,9 +112,10 @@ private:
 
 // In the braces below the members are read from left to right, as the language promises.
 control_message read_members(std::string_view type, member_reader& from) {
-  if (type == "bind") return bind_request{from.id(), from.port()};
+  if (type == "bind") return bind_request{from.id(), from.port(), from.carrier_if_any()};
   if (type == "unbind") return unbind_request{from.id()};
-  if (type == "bound") return bound_answer{from.id(), from.port(), from.text("address")};
+  if (type == "bound")
+    return bound_answer{from.id(), from.port(), from.text("address"), from.carrier_if_any()};
   if (type == "error") return error_answer{from.id_if_any(), from.text("code"), from.text("message")};
   if (type == "ping") return ping_message{from.id()};
   if (type == "pong") return pong_message{from.id()};

@@ -113,6 +113,7 @@ BOOST_AUTO_TEST_CASE(a_client_with_a_pin) {
   BOOST_TEST(read.pin == "sha256:" + std::string(64, 'a'));
   BOOST_TEST(read.ca_pem == "");
   BOOST_TEST(read.remote_port == 8080);
+  BOOST_TEST(read.carriers == 1);
   BOOST_TEST(wire::to_string(read.target) == "127.0.0.1:80");
   BOOST_TEST((read.max_retry_interval == 60s));
   BOOST_TEST(read.retry);
@@ -122,8 +123,9 @@ BOOST_AUTO_TEST_CASE(a_client_with_a_pin) {
 BOOST_AUTO_TEST_CASE(what_a_client_is_told) {
   const client_config read =
       client({"-remote-port", "0", "-local-target", "unix:/run/x.sock", "-max-retry-interval", "2s",
-              "-no-retry", "-state-dir", "/s", "-grace", "0"});
+              "-no-retry", "-state-dir", "/s", "-grace", "0", "-carriers", "16"});
   BOOST_TEST(read.remote_port == 0);
+  BOOST_TEST(read.carriers == 16);
   BOOST_TEST(wire::to_string(read.target) == "unix:/run/x.sock");
   BOOST_TEST((read.max_retry_interval == 2s));
   BOOST_TEST(!read.retry);

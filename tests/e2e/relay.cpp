@@ -20,12 +20,20 @@ relay::~relay() {
 
 void relay::cut() {
   const std::lock_guard lock(mutex_);
-  for (pair& each : pairs_) {
-    if (each.ended) continue;
-    reset(each.near);
-    reset(each.far);
-    end(each);
-  }
+  for (pair& each : pairs_)
+    if (!each.ended) break_off(each);
+}
+
+void relay::cut_oldest() {
+  const std::lock_guard lock(mutex_);
+  for (pair& each : pairs_)
+    if (!each.ended) return break_off(each);
+}
+
+void relay::break_off(pair& which) {
+  reset(which.near);
+  reset(which.far);
+  end(which);
 }
 
 void relay::end(pair& which) {

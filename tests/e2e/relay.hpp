@@ -2,6 +2,7 @@
 //
 //   relay way(server.port());  client with -server 127.0.0.1:<way.port()>
 //   way.cut();      // resets all connections; new ones are forwarded
+//   way.cut_oldest(); // resets one
 //   way.freeze();   // forwards nothing more on the connections there are, and says nothing: a silent death
 //
 // Runs on a thread of its own.
@@ -27,6 +28,7 @@ public:
   [[nodiscard]] std::uint16_t port() const noexcept { return listener_.port(); }
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
   void cut();
+  void cut_oldest();
   void freeze();
   [[nodiscard]] std::size_t accepted() const noexcept { return accepted_; }
 
@@ -41,6 +43,7 @@ private:
   void run();
   void accept_one();
   static void end(pair& which);
+  static void break_off(pair& which);
   static bool forward(const loopback_socket& from, const loopback_socket& to);
 
   std::uint16_t target_;

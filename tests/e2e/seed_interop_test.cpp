@@ -159,6 +159,19 @@ BOOST_FIXTURE_TEST_CASE(our_client_works_with_an_original_server_in_either_tls_v
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(our_client_goes_on_with_one_carrier_at_an_original_server, stage) {
+  child_process server(GOTUNNEL_SEED_PEER, go_server({"-quick"}));
+  const auto listening = server.wait_for_number(output::out, "listening ", patience);
+  BOOST_REQUIRE(listening.has_value());
+  const std::uint16_t port = free_port();
+  child_process client(program(), our_client(*listening, port, {"-carriers", "3"}));
+  BOOST_REQUIRE(client.wait_for(output::err, "does not know -carriers", patience).has_value());
+  echoes(port);
+  const std::string said = "speaks the original GoTunnel protocol";
+  const std::string log = client.captured(output::err);
+  BOOST_TEST(log.find(said) == log.rfind(said)); // one session
+}
+
 BOOST_FIXTURE_TEST_CASE(our_client_names_what_is_wrong_with_an_original_server, stage) {
   child_process server(GOTUNNEL_SEED_PEER, go_server());
   const auto listening = server.wait_for_number(output::out, "listening ", patience);

@@ -225,6 +225,9 @@ BOOST_AUTO_TEST_CASE(the_addresses_and_ports_of_a_client) {
 }
 
 BOOST_AUTO_TEST_CASE(the_other_options_of_a_client) {
+  for (const char* text : {"0", "17", "-1", "two", ""})
+    refuse("client", {"-carriers", text},
+           "-carriers \"" + std::string(text) + "\": the count of carriers is a number from 1 to 16");
   refuse("client", {"-max-retry-interval", "soon"},
          "-max-retry-interval \"soon\": not a duration; write it like 500ms, 10s or 1m30s");
   refuse("client", {"-max-retry-interval", "0"}, "-max-retry-interval \"0\": too short; the least is 10 ms");

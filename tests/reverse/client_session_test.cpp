@@ -17,14 +17,14 @@ namespace {
 
 /// A session of the client, and a bare multiplexer in the server's place.
 struct bench {
-  bench(const net::executor& where, bool native, std::uint16_t local_port)
+  bench(const net::executor& where, bool native, std::uint16_t local_port, std::uint8_t carrier = 0)
       : pair(make_memory_pair(where)), tasks(where, "test") {
     link::reached reached;
     reached.carrier = std::move(pair.a);
     reached.native = native;
     reached.capabilities = native ? static_cast<std::uint32_t>(wire::capability::stream_reset) : 0;
     client = std::make_unique<client_session>(
-        where, std::move(reached), std::uint16_t{8080}, wire::host_port{"127.0.0.1", local_port},
+        where, std::move(reached), std::uint16_t{8080}, carrier, wire::host_port{"127.0.0.1", local_port},
         [this](const wire::bound_answer& answer) { ready.push_back(answer); });
     wire::smux_config config;
     config.role = wire::smux_role::server;
@@ -114,6 +114,19 @@ BOOST_AUTO_TEST_CASE(it_asks_for_its_port_and_is_ready_once) {
     co_await on.finish();
     BOOST_TEST(on.outcome.was_ready);
     BOOST_TEST(!on.outcome.refusal.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(as_a_carrier_it_asks_by_its_number) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, true, unused_port(), 3);
+    const std::string request = co_await on.begin();
+    BOOST_TEST(request == wire::encode(wire::bind_request{1, 8080, 3}));
+    const std::string bound = wire::encode(wire::bound_answer{1, 8080, "[::]:8080", 3});
+    co_await on.say(bound);
+    co_await until([&on] { return !on.ready.empty(); });
+    BOOST_TEST(on.ready.front().carrier == 3);
+    co_await on.finish();
   });
 }
 

@@ -1,97 +1,16 @@
-#include "gotunnel/reverse/port_book.hpp"
-
-#include "support/loopback.hpp"
-#include "support/print_error.hpp"
+#include "reverse/book_bench.hpp"
 #include "support/refuses.hpp"
-#include "support/run.hpp"
 
 using namespace gotunnel;
 using namespace gotunnel::testing;
 using namespace gotunnel::reverse;
 namespace code = wire::control_code;
 
-namespace {
-
-wire::peer_id id(int value) {
-  wire::peer_id made{};
-  made[0] = static_cast<std::byte>(value);
-  return made;
-}
-
-class fake_holder final : public port_holder, public std::enable_shared_from_this<fake_holder> {
-public:
-  explicit fake_holder(net::executor where) : where_(std::move(where)) {}
-
-  net::executor where() const override { return where_; }
-  void welcome(visitor who) override { visitors.push_back(std::move(who)); }
-  void ping(duration, std::function<void(bool)> answer) override {
-    ++pings;
-    if (while_asked) while_asked();
-    answer(alive);
-  }
-  void superseded() override { ++replaced; }
-
-  bool alive = true;
-  std::function<void()> while_asked;
-  int pings = 0;
-  int replaced = 0;
-  std::vector<visitor> visitors;
-
-private:
-  net::executor where_;
-};
-
-wire::port_set allow(const char* ports) { return std::get<wire::port_set>(wire::port_set::parse(ports)); }
-
-struct bench {
-  explicit bench(const net::executor& at, const char* ports = "1-65535")
-      : where(at), book(at, {"127.0.0.1", allow(ports)}) {}
-
-  std::shared_ptr<fake_holder> holder() const { return std::make_shared<fake_holder>(where); }
-
-  /// `client` 0 is a seed peer.
-  bind_question question(const holder_ptr& who, std::uint16_t port, int client, int instance) const {
-    bind_question asked;
-    asked.port = port;
-    asked.service = 5;
-    asked.holder = who;
-    asked.client_address = "192.0.2.7:1234";
-    if (client != 0) asked.identity.emplace(id(client), id(instance));
-    return asked;
-  }
-  /// The port, or 0 and `refusal`.
-  asio::awaitable<std::uint16_t> bind(holder_ptr who, std::uint16_t port, int client, int instance) {
-    auto asked = question(who, port, client, instance);
-    const auto answer = co_await book.bind(std::move(asked));
-    co_await yield(3); // the book's task, which ends after its answer, has gone too
-    refusal = {};
-    if (const auto* bound = std::get_if<wire::bound_answer>(&answer)) {
-      BOOST_TEST(bound->id == 5U);
-      BOOST_TEST(bound->address == "127.0.0.1:" + std::to_string(bound->port));
-      co_return bound->port;
-    }
-    refusal = std::get<wire::error_answer>(answer);
-    BOOST_TEST(refusal.id.value() == 5U);
-    BOOST_TEST(!refusal.message.empty());
-    co_return std::uint16_t{0};
-  }
-  asio::awaitable<void> finish() {
-    book.close();
-    co_await book.join();
-  }
-
-  net::executor where;
-  port_book book;
-  wire::error_answer refusal;
-};
-
-} // namespace
-
 BOOST_AUTO_TEST_SUITE(port_book_test)
 
 BOOST_AUTO_TEST_CASE(visitors_of_a_port_go_to_its_holder) {
   run([](log_capture&) -> asio::awaitable<void> {
-    bench on(co_await asio::this_coro::executor);
+    book_bench on(co_await asio::this_coro::executor);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     BOOST_TEST_REQUIRE(port != 0);
@@ -127,7 +46,7 @@ BOOST_AUTO_TEST_CASE(who_may_take_a_held_port) {
   for (const rule& each : rules) {
     BOOST_TEST_CONTEXT(each.what) {
       run([&each](log_capture&) -> asio::awaitable<void> {
-        bench on(co_await asio::this_coro::executor);
+        book_bench on(co_await asio::this_coro::executor);
         const auto old = on.holder();
         const auto fresh = on.holder();
         old->alive = each.alive;
@@ -157,7 +76,7 @@ BOOST_AUTO_TEST_CASE(who_may_take_a_held_port) {
 
 BOOST_AUTO_TEST_CASE(a_session_cannot_have_one_port_twice) {
   run([](log_capture&) -> asio::awaitable<void> {
-    bench on(co_await asio::this_coro::executor);
+    book_bench on(co_await asio::this_coro::executor);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     const auto again = co_await on.bind(holder, port, 1, 1);
@@ -173,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_session_cannot_have_one_port_twice) {
 BOOST_AUTO_TEST_CASE(ports_that_are_not_allowed_or_not_free_are_refused_with_what_to_do) {
   run([](log_capture&) -> asio::awaitable<void> {
     const loopback_listener other; // not ours, on this machine
-    bench on(co_await asio::this_coro::executor, "1024-65535");
+    book_bench on(co_await asio::this_coro::executor, "1024-65535");
     const auto holder = on.holder();
     auto got = co_await on.bind(holder, 80, 1, 1);
     BOOST_TEST(got == 0);
@@ -192,7 +111,7 @@ BOOST_AUTO_TEST_CASE(ports_that_are_not_allowed_or_not_free_are_refused_with_wha
 BOOST_AUTO_TEST_CASE(the_book_chooses_among_the_allowed_ports) {
   run([](log_capture&) -> asio::awaitable<void> {
     // Below the range that the kernel chooses from, so that the book must look for itself.
-    bench on(co_await asio::this_coro::executor, "20000-29999");
+    book_bench on(co_await asio::this_coro::executor, "20000-29999");
     const auto holder = on.holder();
     for (int i = 0; i < 3; ++i) {
       const auto port = co_await on.bind(holder, 0, 1, 1);
@@ -203,7 +122,7 @@ BOOST_AUTO_TEST_CASE(the_book_chooses_among_the_allowed_ports) {
 
     const loopback_listener taken;
     const std::string only = std::to_string(taken.port());
-    bench full(co_await asio::this_coro::executor, only.c_str());
+    book_bench full(co_await asio::this_coro::executor, only.c_str());
     const auto nothing = co_await full.bind(full.holder(), 0, 1, 1);
     BOOST_TEST(nothing == 0);
     BOOST_TEST(full.refusal.code == code::port_unavailable);
@@ -213,7 +132,7 @@ BOOST_AUTO_TEST_CASE(the_book_chooses_among_the_allowed_ports) {
 
 BOOST_AUTO_TEST_CASE(a_released_port_is_closed_and_free_for_others) {
   run([](log_capture&) -> asio::awaitable<void> {
-    bench on(co_await asio::this_coro::executor);
+    book_bench on(co_await asio::this_coro::executor);
     const auto holder = on.holder();
     const auto other = on.holder();
     const auto one = co_await on.bind(holder, 0, 1, 1);
@@ -238,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_released_port_is_closed_and_free_for_others) {
 BOOST_AUTO_TEST_CASE(what_changes_while_the_holder_is_asked_is_seen) {
   run([](log_capture&) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
-    bench on(where);
+    book_bench on(where);
     const auto old = on.holder();
     const auto fresh = on.holder();
     const auto foreign = on.holder();
@@ -248,7 +167,7 @@ BOOST_AUTO_TEST_CASE(what_changes_while_the_holder_is_asked_is_seen) {
     // The old session goes, and another client gets the port.
     net::task_group tasks(where, "test");
     std::uint16_t theirs = 0;
-    const auto grab = [](bench& b, holder_ptr who, std::uint16_t wanted,
+    const auto grab = [](book_bench& b, holder_ptr who, std::uint16_t wanted,
                          std::uint16_t& got) -> asio::awaitable<void> {
       got = co_await b.bind(who, wanted, 2, 1);
     };
@@ -266,7 +185,7 @@ BOOST_AUTO_TEST_CASE(what_changes_while_the_holder_is_asked_is_seen) {
 
 BOOST_AUTO_TEST_CASE(closed_while_the_holder_is_asked_it_opens_nothing) {
   run([](log_capture&) -> asio::awaitable<void> {
-    bench on(co_await asio::this_coro::executor);
+    book_bench on(co_await asio::this_coro::executor);
     const auto old = on.holder();
     old->alive = false;
     const auto port = co_await on.bind(old, 0, 1, 1);

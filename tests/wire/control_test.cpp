@@ -55,8 +55,10 @@ struct row {
 const std::vector<row> script{
     {bind_request{1, 8080}, R"({"type":"bind","id":1,"port":8080})"},
     {bind_request{0, 0}, R"({"type":"bind","id":0,"port":0})"},
+    {bind_request{1, 8080, 16}, R"({"type":"bind","id":1,"port":8080,"carrier":16})"},
     {unbind_request{largest}, R"({"type":"unbind","id":18446744073709551615})"},
     {bound_answer{1, 65535, "[::]:65535"}, R"({"type":"bound","id":1,"port":65535,"address":"[::]:65535"})"},
+    {bound_answer{1, 80, "a:80", 2}, R"({"type":"bound","id":1,"port":80,"address":"a:80","carrier":2})"},
     {error_answer{1, "port_held", "held by \"a\"\n"},
      R"({"type":"error","id":1,"code":"port_held","message":"held by \"a\"\n"})"},
     {error_answer{std::nullopt, "bad_message", ""}, R"({"type":"error","code":"bad_message","message":""})"},
@@ -125,6 +127,11 @@ BOOST_AUTO_TEST_CASE(names_what_is_wrong) {
     expect_problem(R"({"type":"unbind","id":)" + std::string{id} + "}", "unbind", "\"id\"");
   for (const std::string_view port : {"65536", "-1", "80.0", "8e1", "\"80\"", "null", "18446744073709551615"})
     expect_problem(R"({"type":"bind","id":9,"port":)" + std::string{port} + "}", "bind", "\"port\"", 9);
+  for (const std::string_view carrier : {"0", "17", "-1", "1.0", "\"1\"", "null", "18446744073709551615"}) {
+    const std::string number = R"("carrier":)" + std::string{carrier} + "}";
+    expect_problem(R"({"type":"bind","id":9,"port":1,)" + number, "bind", "\"carrier\"", 9);
+    expect_problem(R"({"type":"bound","id":9,"port":1,"address":"",)" + number, "bound", "\"carrier\"", 9);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(refuses_what_is_no_object) {

@@ -44,6 +44,7 @@ struct client_config {
   std::string pin;
   std::uint16_t remote_port = 8080;
   reverse::local_target target;
+  std::uint8_t carriers = 1;
   duration max_retry_interval{};
   bool retry = true;
   duration grace{};

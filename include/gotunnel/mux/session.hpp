@@ -43,6 +43,8 @@ public:
   [[nodiscard]] net::task<mux_stream_ptr> accept();
 
   [[nodiscard]] bool ended() const noexcept { return ended_; }
+  /// It opens nothing more.
+  [[nodiscard]] bool closing() const noexcept { return closing_ || ended_; }
   [[nodiscard]] std::size_t stream_count() const noexcept { return streams_.size(); }
   [[nodiscard]] const net::stream& carrier() const noexcept { return *carrier_; }
   /// When the peer was last heard of.

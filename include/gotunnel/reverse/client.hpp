@@ -1,11 +1,12 @@
-// The client: keeps a session to the server, for ever.
+// One carrier of a client: keeps a session to the server, for ever.
 //
-//   client c(executor, options, events); group.spawn("client", c.run()); ... c.stop(grace);
+//   client c(executor, options, number, owner); co_await c.run(); ... c.stop(grace);
 //
 // Every end of a session, and every failure to get one, the very first included, is followed by another
 // attempt after an exponential backoff with jitter, capped by `max_retry_interval` and reset once the port
 // was open. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
-// changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker.
+// changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the
+// owner, which outlives the client.
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"
@@ -24,12 +25,27 @@ struct client_options {
   std::string trust{}; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
 };
 
+/// What the carriers of one client have in common, and are told of each other through.
+class carrier_owner {
+public:
+  virtual ~carrier_owner() = default;
+
+  /// What to ask the server for; 0: it chooses.
+  [[nodiscard]] virtual std::uint16_t port_to_ask() const = 0;
+  /// The carrier of this number holds the public port, until down().
+  virtual void up(std::uint8_t number, const wire::bound_answer& answer) = 0;
+  virtual void down() = 0;
+  virtual void refused(std::uint8_t number) = 0;
+  /// How many carriers are up, in words.
+  [[nodiscard]] virtual std::string standing() const = 0;
+  /// False when the trouble is known from another attempt, of any carrier.
+  [[nodiscard]] virtual bool is_news(const std::string& trouble) = 0;
+};
+
 class client {
 public:
-  /// Told when the public port is open.
-  using ready_handler = std::function<void(const wire::bound_answer&)>;
-
-  client(net::executor where, client_options options, ready_handler ready);
+  /// `number` is that of the carrier, or 0 for an only one.
+  client(net::executor where, const client_options& options, std::uint8_t number, carrier_owner& owner);
 
   [[nodiscard]] asio::awaitable<void> run();
   void stop(duration grace);
@@ -44,8 +60,9 @@ private:
   [[nodiscard]] std::string explain(const session_outcome& outcome);
 
   net::executor where_;
-  client_options options_;
-  ready_handler ready_;
+  const client_options& options_;
+  std::uint8_t number_;
+  carrier_owner& owner_;
   std::string server_;
   link::dialer dialer_;
   wire::backoff backoff_;
@@ -53,8 +70,6 @@ private:
   net::task_group tasks_;                ///< sessions that drain
   std::vector<client_session*> leaving_; ///< the same, for stop()
   std::unique_ptr<client_session> session_;
-  std::uint16_t port_to_ask_;
-  std::string last_sentence_;
   int exit_code_ = 0;
   bool stopping_ = false;
 };

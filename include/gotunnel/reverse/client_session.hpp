@@ -36,8 +36,9 @@ public:
   /// `ready` is called once, with the answer of the server, when the public port is open.
   using ready_handler = std::function<void(const wire::bound_answer&)>;
 
-  client_session(net::executor where, link::reached server, std::uint16_t remote_port, local_target target,
-                 ready_handler ready);
+  /// `carrier`: which of the sessions that hold the port together this is; 0: it holds it alone.
+  client_session(net::executor where, link::reached server, std::uint16_t remote_port, std::uint8_t carrier,
+                 local_target target, ready_handler ready);
 
   [[nodiscard]] asio::awaitable<session_outcome> run();
   /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at
@@ -63,6 +64,7 @@ private:
   net::executor where_;
   bool native_;
   std::uint16_t remote_port_;
+  std::uint8_t carrier_;
   local_target target_;
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;

@@ -1,64 +1,37 @@
-// Which session holds which public port: the listeners, and who gets the visitors.
+// Which sessions hold which public port: the listeners, and who gets the visitors.
 //
 // The book lives on the front worker; sessions on other workers ask it (net/ask). A listener belongs to the
 // book and not to a session, so a client that comes back takes its port over while visitors keep queueing:
-// the listener is never closed in between. An accepted socket is born on the holder's worker and handed to
-// the holder there.
+// the listener is never closed in between. An accepted socket is born on its holder's worker and handed to
+// the holder there; a holder that has no use for it gives it back, and another one gets it.
 //
 // Who may take a held port: the same client and process at once; the same client id from another process when
-// the old session does not answer a ping within a second (else the newcomer is told that a live copy holds
-// it); nobody else.
+// no session that holds the port answers a ping within a second (else the newcomer is told that a live copy
+// holds it); nobody else. Several sessions of one process may hold a port together when each of them asks for
+// it as a carrier with a number of its own; one that comes back takes only the place of its number. The port
+// is closed when the last of them is gone.
 #pragma once
 
-#include "gotunnel/base/clock.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/net/tcp.hpp"
+#include "gotunnel/reverse/port_holder.hpp"
 #include "gotunnel/wire/control.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
+#include <vector>
 
 namespace gotunnel::reverse {
 
-namespace asio = boost::asio;
-
 inline constexpr duration liveness_limit = 1s;
-
-/// A connection to a public port, on its way to the session that holds the port.
-struct visitor {
-  visitor(asio::ip::tcp::socket connection, asio::ip::tcp::endpoint from, std::uint64_t service_id)
-      : socket(std::move(connection)), peer(std::move(from)), service(service_id) {}
-
-  asio::ip::tcp::socket socket;
-  asio::ip::tcp::endpoint peer;
-  std::uint64_t service; ///< id of the holder's bind
-};
-
-/// What the book needs of a session. Every call is made on the session's own worker, `where()`, apart from
-/// where() itself.
-class port_holder {
-public:
-  virtual ~port_holder() = default;
-
-  [[nodiscard]] virtual net::executor where() const = 0;
-  virtual void welcome(visitor who) = 0;
-  /// Calls `answer` once, here: true as soon as the client answers a ping, false when `limit` passes or the
-  /// session ends.
-  virtual void ping(duration limit, std::function<void(bool)> answer) = 0;
-  /// A newer session of the same client has taken the port; this one ends.
-  virtual void superseded() = 0;
-};
-
-using holder_ptr = std::shared_ptr<port_holder>;
 
 struct bind_question {
   std::uint16_t port = 0; ///< 0: the book chooses
   std::uint64_t service = 0;
+  std::uint8_t carrier = 0; ///< number of the holder among those of its process; 0: it wants the port alone
   holder_ptr holder;
   std::string client_address; ///< for people
   /// Client and instance; none for a seed peer.
@@ -78,7 +51,8 @@ public:
   /// there.
   [[nodiscard]] asio::awaitable<wire::control_message> bind(bind_question question);
   // The rest on the front worker:
-  /// Closes the port if this holder has it; connections that were accepted go on.
+  /// Takes this holder off the port if it has it, and closes the port after the last one; connections that
+  /// were accepted go on.
   void release(const port_holder& holder, std::uint16_t port);
   void release_all(const port_holder& holder);
 
@@ -96,7 +70,11 @@ private:
   [[nodiscard]] result<net::tcp_listener> listen(std::uint16_t port) const;
   [[nodiscard]] asio::awaitable<std::optional<wire::error_answer>> settle(const bind_question& question,
                                                                           std::shared_ptr<entry> held);
+  [[nodiscard]] asio::awaitable<bool> anybody_alive(std::vector<holder_ptr> holders) const;
+  [[nodiscard]] wire::control_message give(const bind_question& question, entry& held);
   asio::awaitable<void> accept_visitors(std::shared_ptr<entry> port);
+  void hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::socket socket,
+                 asio::ip::tcp::endpoint peer);
 
   net::executor front_;
   port_policy policy_;

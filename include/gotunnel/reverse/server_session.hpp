@@ -31,7 +31,7 @@ public:
   void stop(duration grace);
 
   net::executor where() const override { return where_; }
-  void welcome(visitor who) override;
+  std::optional<visitor> welcome(visitor who) override;
   void ping(duration limit, std::function<void(bool)> answer) override;
   void superseded() override;
 
@@ -45,8 +45,8 @@ private:
   asio::awaitable<void> wind_down();
   asio::awaitable<void> wait_until_said();
 
-  [[nodiscard]] asio::awaitable<wire::control_message> bind(std::uint64_t service, std::uint16_t port);
-  [[nodiscard]] asio::awaitable<wire::control_message> try_bind(std::uint64_t service, std::uint16_t port);
+  [[nodiscard]] asio::awaitable<wire::control_message> bind(wire::bind_request wanted);
+  [[nodiscard]] asio::awaitable<wire::control_message> try_bind(wire::bind_request wanted);
   void report(std::string_view trouble);
   /// What a message of the client is answered with, if anything.
   [[nodiscard]] asio::awaitable<std::optional<wire::control_message>>

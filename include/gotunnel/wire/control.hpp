@@ -1,9 +1,12 @@
 // The control stream of the native protocol: one JSON object a line, on the client's first stream. Sans-IO.
 //
 // client -> server   {"type":"bind","id":1,"port":8080}        port 0: the server chooses
+//                    {"type":"bind","id":1,"port":8080,"carrier":2}
+//                    to hold the port together with other sessions of this process, each by a number
 //                    {"type":"unbind","id":1}                  close the public port; connections in progress
 //                    go on
 // server -> client   {"type":"bound","id":1,"port":8080,"address":"[::]:8080"}
+//                    and the "carrier" of the request; a server that leaves it out knows one holder a port
 //                    {"type":"error","id":1,"code":"port_held","message":"..."}   id is absent when it
 //                    answers no request
 // both               {"type":"ping","id":7}  ->  {"type":"pong","id":7}
@@ -26,6 +29,9 @@ namespace gotunnel::wire {
 inline constexpr std::size_t control_line_limit = 16 * 1024;
 inline constexpr std::size_t control_text_limit = 1024; ///< bytes of a text that encode() keeps
 
+/// Sessions that may hold one port together; their numbers begin at 1.
+inline constexpr std::uint8_t carriers_limit = 16;
+
 /// Stable codes of control errors.
 namespace control_code {
 inline constexpr std::string_view bad_message = "bad_message"; ///< not JSON, or a member is missing or wrong
@@ -44,6 +50,7 @@ inline constexpr std::string_view shutting_down = "shutting_down";
 struct bind_request {
   std::uint64_t id = 0;
   std::uint16_t port = 0;
+  std::uint8_t carrier = 0; ///< 0: none, the session wants the port for itself
   friend bool operator==(const bind_request&, const bind_request&) = default;
 };
 struct unbind_request {
@@ -53,7 +60,8 @@ struct unbind_request {
 struct bound_answer {
   std::uint64_t id = 0;
   std::uint16_t port = 0;
-  std::string address; ///< as the listener reports it
+  std::string address;      ///< as the listener reports it
+  std::uint8_t carrier = 0; ///< 0: none
   friend bool operator==(const bound_answer&, const bound_answer&) = default;
 };
 struct error_answer {
