@@ -46,6 +46,15 @@ class Contestant:
     def open(self, processes, target):
         raise NotImplementedError
 
+    @staticmethod
+    def start_pair(processes, server, port, client, public):
+        """The server; when it listens on `port` the client; and back when visitors can come."""
+        processes.start("server", server)
+        processes.await_listening(port)
+        processes.start("client", client)
+        processes.await_listening(public)
+        return public
+
 
 class Gotunnel(Contestant):
     name = "gotunnel"
@@ -112,15 +121,12 @@ UsePAM no
 PermitRootLogin yes
 PasswordAuthentication no
 """)
-        processes.start("sshd", [shutil.which("sshd"), "-D", "-e", "-f", config])
-        processes.await_listening(port)
-        processes.start("ssh", ["ssh", "-N", "-F", "none", "-p", port, "-l", getpass.getuser(), "-i", keys / "user",
-                                "-c", "aes128-gcm@openssh.com", "-o", "IdentitiesOnly=yes",
-                                "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                                "-o", "LogLevel=ERROR", "-o", "ExitOnForwardFailure=yes",
-                                "-R", f"127.0.0.1:{public}:127.0.0.1:{target}", "127.0.0.1"])
-        processes.await_listening(public)
-        return public
+        server = [shutil.which("sshd"), "-D", "-e", "-f", config]
+        client = ["ssh", "-N", "-F", "none", "-p", port, "-l", getpass.getuser(), "-i", keys / "user",
+                  "-c", "aes128-gcm@openssh.com", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
+                  "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ExitOnForwardFailure=yes",
+                  "-R", f"127.0.0.1:{public}:127.0.0.1:{target}", "127.0.0.1"]
+        return self.start_pair(processes, server, port, client, public)
 
 
 class Haproxy(Contestant):
@@ -193,11 +199,8 @@ class Rathole(Contestant):
         (processes.place / "client.toml").write_text(
             f'[client]\nremote_addr = "127.0.0.1:{port}"\n{token}{of_client}'
             f'[client.services.bench]\nlocal_addr = "127.0.0.1:{target}"\n')
-        processes.start("server", ["rathole", "--server", "server.toml"])
-        processes.await_listening(port)
-        processes.start("client", ["rathole", "--client", "client.toml"])
-        processes.await_listening(public)
-        return public
+        return self.start_pair(processes, ["rathole", "--server", "server.toml"], port,
+                               ["rathole", "--client", "client.toml"], public)
 
 
 class Bore(Contestant):
@@ -212,12 +215,9 @@ class Bore(Contestant):
         if self.CONTROL_PORT in machine.listening_ports():
             raise Failure(f"port {self.CONTROL_PORT}, which bore needs, is taken")
         public = machine.free_port()
-        processes.start("server", ["bore", "server", "--bind-addr", "127.0.0.1"])
-        processes.await_listening(self.CONTROL_PORT)
-        processes.start("client", ["bore", "local", target, "--local-host", "127.0.0.1", "--to", "127.0.0.1",
-                                   "--port", public])
-        processes.await_listening(public)
-        return public
+        client = ["bore", "local", target, "--local-host", "127.0.0.1", "--to", "127.0.0.1", "--port", public]
+        return self.start_pair(processes, ["bore", "server", "--bind-addr", "127.0.0.1"], self.CONTROL_PORT, client,
+                               public)
 
 
 class Frp(Contestant):
@@ -241,11 +241,7 @@ class Frp(Contestant):
             f'auth.token = "{self.keys.password}"\nlog.level = "warn"\n'
             f'[[proxies]]\nname = "bench"\ntype = "tcp"\nlocalIP = "127.0.0.1"\nlocalPort = {target}\n'
             f'remotePort = {public}\n')
-        processes.start("server", ["frps", "-c", "frps.toml"])
-        processes.await_listening(port)
-        processes.start("client", ["frpc", "-c", "frpc.toml"])
-        processes.await_listening(public)
-        return public
+        return self.start_pair(processes, ["frps", "-c", "frps.toml"], port, ["frpc", "-c", "frpc.toml"], public)
 
 
 class Chisel(Contestant):
@@ -257,13 +253,10 @@ class Chisel(Contestant):
     def open(self, processes, target):
         port, public = machine.free_ports(2)
         login = f"bench:{self.keys.password}"
-        processes.start("server", ["chisel", "server", "--host", "127.0.0.1", "--port", port, "--reverse",
-                                   "--auth", login])
-        processes.await_listening(port)
-        processes.start("client", ["chisel", "client", "--auth", login, f"http://127.0.0.1:{port}",
-                                   f"R:127.0.0.1:{public}:127.0.0.1:{target}"])
-        processes.await_listening(public)
-        return public
+        server = ["chisel", "server", "--host", "127.0.0.1", "--port", port, "--reverse", "--auth", login]
+        client = ["chisel", "client", "--auth", login, f"http://127.0.0.1:{port}",
+                  f"R:127.0.0.1:{public}:127.0.0.1:{target}"]
+        return self.start_pair(processes, server, port, client, public)
 
 
 class Floor(Contestant):

@@ -4,6 +4,7 @@
 #include "gotunnel/net/task_group.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/this_coro.hpp>
 
@@ -68,6 +69,20 @@ task<endpoints> resolve(const wire::host_port& address, duration limit) {
   co_return std::move(asked->found);
 }
 
+/// One address, one attempt.
+template <class Protocol>
+task<any_socket> connect_one(typename Protocol::endpoint to, duration limit) {
+  const auto where = co_await asio::this_coro::executor;
+  typename Protocol::socket socket(where);
+  error_code ignored;
+  deadline late(where, limit, [&] { socket.close(ignored); });
+  auto [ec] = co_await socket.async_connect(to, token);
+  if (late.expired()) co_return errc::timed_out;
+  if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec); // cancelled
+  if (ec) co_return ec;
+  co_return any_socket(std::move(socket));
+}
+
 /// The attempts of one dial; the first success wins. Lives in the frame of connect_any().
 struct race {
   explicit race(const executor& where) : changed(where), attempts(where, "net") {}
@@ -126,19 +141,14 @@ task<any_socket> dial(wire::host_port address, duration limit) {
   const auto begin = std::chrono::steady_clock::now();
   const auto order = co_await resolve(address, limit);
   if (!order) co_return order.error();
-  co_return co_await connect_any(*order, limit - (std::chrono::steady_clock::now() - begin));
+  const duration left = limit - (std::chrono::steady_clock::now() - begin);
+  if (order->size() == 1) co_return co_await connect_one<tcp>(order->front(), left);
+  co_return co_await connect_any(*order, left);
 }
 
 task<any_socket> dial(wire::unix_path path, duration limit) {
   using local = asio::local::stream_protocol;
-  const auto where = co_await asio::this_coro::executor;
-  local::socket socket(where);
-  error_code ignored;
-  deadline late(where, limit, [&] { socket.close(ignored); });
-  auto [ec] = co_await socket.async_connect(local::endpoint(path.path), token);
-  if (late.expired()) co_return errc::timed_out;
-  if (ec) co_return ec;
-  co_return any_socket(std::move(socket));
+  co_return co_await connect_one<local>(local::endpoint(path.path), limit);
 }
 
 } // namespace gotunnel::net
