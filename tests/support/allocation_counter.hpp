@@ -1,4 +1,5 @@
-// How often the test program has asked for memory: the global operator new counts.
+// How often the test program has asked for memory: malloc and its kin count, and with them operator new. A
+// sanitizer has a malloc of its own; then only operator new counts.
 //
 //   const auto before = allocations(); hot_path(); BOOST_TEST(allocations() == before);
 //
