@@ -73,6 +73,11 @@ T accept_address(wire::parsed<T> parsed, const parsed_options& given, const std:
   return accept(std::move(parsed), given, name, example);
 }
 
+wire::cidr_set read_networks(const parsed_options& given, const std::string& name) {
+  if (!given.given(name)) return {};
+  return accept(wire::cidr_set::parse(given.text(name)), given, name, "192.0.2.0/24,2001:db8::/32");
+}
+
 duration read_duration(const parsed_options& given, const std::string& name, duration least) {
   const auto value = parse_duration(given.text(name));
   if (!value) throw wrong(given, name, "not a duration; write it like 500ms, 10s or 1m30s");
@@ -142,6 +147,9 @@ const option_set& server_options() {
        {"listen", "ADDR", "7000", "where clients connect: PORT, :PORT, HOST:PORT or [V6]:PORT"},
        {"bind", "HOST", "", "address of the public ports; all addresses when empty"},
        {"allow-ports", "LIST", "1024-65535", "public ports that clients may ask for, like 1024-65535,80,443"},
+       {"allow-clients", "CIDRS", "",
+        "networks that clients may come from, like 192.0.2.0/24,2001:db8::/32; everybody when empty"},
+       {"allow-visitors", "CIDRS", "", "networks that visitors of public ports may come from"},
        {"certs", "DIR", "certs", "directory of the certificates; made on first start"},
        {"cert-check", "DURATION", "1m",
         "how often the certificates are looked at: renewed when due, read again when changed"},
@@ -187,6 +195,8 @@ server_config read_server_config(const parsed_options& given) {
   config.bind_host = read_bind(given);
   config.allow_ports =
       accept(wire::port_set::parse(given.text("allow-ports")), given, "allow-ports", "1024-65535,80,443");
+  config.allow_clients = read_networks(given, "allow-clients");
+  config.allow_visitors = read_networks(given, "allow-visitors");
   config.certs = given.text("certs");
   if (config.certs.empty()) throw wrong(given, "certs", "no directory; for example -certs certs");
   config.cert_check = read_duration(given, "cert-check", 10ms);

@@ -122,9 +122,10 @@ int server_command(const arguments& given) {
   warn_of(certificates);
 
   reverse::server server(pool, {config.listen,
-                                {config.bind_host, config.allow_ports},
+                                {config.bind_host, config.allow_ports, config.allow_visitors},
                                 link::make_gate_keys(config.secret, config.seed_peers),
-                                make_context(certificates, config.seed_peers)});
+                                make_context(certificates, config.seed_peers),
+                                config.allow_clients});
   server.start(std::move(door));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;

@@ -177,6 +177,18 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
   for (const auto& [text, why] : ports)
     refuse("server", {"-allow-ports", text}, "-allow-ports \"" + text + "\": " + why + example);
 
+  for (const char* option : {"-allow-clients", "-allow-visitors"}) {
+    const auto refuse_networks = [&](const std::string& text, const std::string& why) {
+      refuse("server", {option, text},
+             std::string(option) + " \"" + text + "\": " + why + "; for example " + option +
+                 " 192.0.2.0/24,2001:db8::/32");
+    };
+    refuse_networks("", "an empty item; write networks with commas between them");
+    refuse_networks("localhost", "\"localhost\" is not an IP address");
+    refuse_networks("10.0.0.0/40", "\"40\" in \"10.0.0.0/40\" is not a prefix length from 0 to 32");
+    refuse_networks("10.0.0.7/8", "\"10.0.0.7/8\" has bits behind its prefix; write 10.0.0.0/8 for the "
+                                  "network, or 10.0.0.7 for the address");
+  }
   refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");
   refuse("server", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on or off");

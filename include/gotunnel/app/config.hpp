@@ -10,6 +10,7 @@
 #include "gotunnel/base/secret.hpp"
 #include "gotunnel/reverse/client_session.hpp"
 #include "gotunnel/wire/address.hpp"
+#include "gotunnel/wire/cidr.hpp"
 
 #include <filesystem>
 #include <string>
@@ -27,6 +28,8 @@ struct server_config {
   wire::host_port listen;
   std::string bind_host;
   wire::port_set allow_ports;
+  wire::cidr_set allow_clients;
+  wire::cidr_set allow_visitors;
   std::filesystem::path certs;
   duration cert_check{};
   std::size_t workers = 1;
