@@ -3,6 +3,7 @@
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
@@ -72,6 +73,7 @@ int client_command(const arguments& given) {
   }
   const client_config config = read_client_config(parsed);
   start_log(config.logging, config.warnings);
+  memory_budget::of_process().set_limit(config.memory_limit);
 
   const auto identity = reverse::client_identity::claim(config.state_dir, config.server, config.remote_port);
   if (!identity.durable)

@@ -1,5 +1,6 @@
 #include "gotunnel/app/config.hpp"
 
+#include "gotunnel/app/byte_size.hpp"
 #include "gotunnel/app/go_duration.hpp"
 #include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/app/usage_error.hpp"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::size_t workers_limit = 256;
 constexpr std::size_t ca_file_limit = 64 * 1024;
+// A few streams with their initial windows: below it even one visitor would be slowed down.
+constexpr std::uint64_t least_memory_limit = 16 * 1024 * 1024;
 
 usage_error wrong(const parsed_options& given, const std::string& name, std::string_view why) {
   return usage_error(fmt::format("-{} \"{}\": {}", name, given.text(name), why));
@@ -88,6 +91,15 @@ duration read_duration(const parsed_options& given, const std::string& name, dur
   return *value;
 }
 
+/// What the whole process may keep for slow readers.
+std::uint64_t read_memory_limit(const parsed_options& given) {
+  const auto bytes = parse_size(given.text("memory-limit"));
+  if (!bytes) throw wrong(given, "memory-limit", "not a size; write it like 512M or 2G, or 0 for no limit");
+  if (*bytes != 0 && *bytes < least_memory_limit)
+    throw wrong(given, "memory-limit", "too small; the least is 16M");
+  return *bytes;
+}
+
 bool read_on_off(const parsed_options& given, const std::string& name) {
   const std::string& text = given.text(name);
   if (text == "on" || text == "true") return true;
@@ -129,6 +141,9 @@ std::string read_ca(const parsed_options& given) {
 }
 
 const option seed_peers_option{"seed-peers", "on|off", "on", "also speak the original GoTunnel protocol"};
+const option memory_limit_option{
+    "memory-limit", "SIZE", "0",
+    "what may wait for slow readers in all, like 512M or 2G; 0: 64M for each session, and no sum"};
 const option secret_option{"secret", "TEXT", "",
                            "shared secret; better by file or environment: arguments are visible"};
 const option secret_file_option{"secret-file", "FILE", "", "read the shared secret from a file"};
@@ -156,8 +171,16 @@ const option_set& server_options() {
        {"workers", "N", "0", "threads; 0 means one per core"},
        grace_option,
        seed_peers_option,
+       memory_limit_option,
        log_level_option,
        log_format_option});
+  return options;
+}
+
+const option_set& status_options() {
+  static const option_set options("server status",
+                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
+                                   {"json", "", "", "one JSON object instead of a text for people"}});
   return options;
 }
 
@@ -179,6 +202,7 @@ const option_set& client_options() {
         "where the client's id is kept (default $XDG_STATE_HOME/gotunnel or ~/.local/state/gotunnel)"},
        grace_option,
        seed_peers_option,
+       memory_limit_option,
        log_level_option,
        log_format_option});
   return options;
@@ -205,6 +229,7 @@ server_config read_server_config(const parsed_options& given) {
     config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, workers_limit);
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
+  config.memory_limit = read_memory_limit(given);
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
   return config;
@@ -225,6 +250,7 @@ client_config read_client_config(const parsed_options& given) {
   config.retry = !given.on("no-retry");
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
+  config.memory_limit = read_memory_limit(given);
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
   config.state_dir = given.text("state-dir");

@@ -1,9 +1,12 @@
 #include "gotunnel/app/banner.hpp"
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
+#include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/shutdown.hpp"
+#include "gotunnel/app/status.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/link/cert_store.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/reverse/server.hpp"
@@ -99,6 +102,7 @@ asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker
 } // namespace
 
 int server_command(const arguments& given) {
+  if (!given.empty() && given.front() == "status") return status_command({given.begin() + 1, given.end()});
   const auto options = server_options().parse(given);
   if (options.help_wanted()) {
     std::fputs(server_help().c_str(), stdout);
@@ -106,6 +110,7 @@ int server_command(const arguments& given) {
   }
   const server_config config = read_server_config(options);
   start_log(config.logging, config.warnings);
+  memory_budget::of_process().set_limit(config.memory_limit);
 
   // Addresses before certificates: a start that fails on one of them has written nothing.
   net::worker_pool pool(config.workers);
@@ -126,6 +131,13 @@ int server_command(const arguments& given) {
                                 link::make_gate_keys(config.secret, config.seed_peers),
                                 make_context(certificates, config.seed_peers),
                                 config.allow_clients});
+  const auto started = std::chrono::steady_clock::now();
+  const auto status = [&] {
+    return status_json({net::to_string(server.address()), config.workers,
+                        std::chrono::steady_clock::now() - started, server.held_ports()});
+  };
+  control_socket control(pool.front().where(), config.certs, {{"status", status}});
+  if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
   server.start(std::move(door));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
@@ -137,6 +149,7 @@ int server_command(const arguments& given) {
 
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
+  tasks.spawn("control socket", control.serve());
   tasks.spawn("certificates", watch_certificates(certificates, config, server));
   stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, config.grace));
   pool.run();

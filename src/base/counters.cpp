@@ -8,7 +8,6 @@ namespace {
 constexpr std::array<std::string_view, counter_count> names{"sessions",
                                                             "visitors",
                                                             "strangers",
-                                                            "waiting",
                                                             "sessions_total",
                                                             "visitors_total",
                                                             "clients_not_allowed",

@@ -281,6 +281,12 @@ void port_book::release_all(const port_holder& holder) {
   }
 }
 
+std::vector<held_port> port_book::held() const {
+  std::vector<held_port> all;
+  for (const auto& [port, each] : ports_) all.push_back({port, each->client_address, each->since.wall});
+  return all;
+}
+
 void port_book::close() {
   closed_ = true;
   for (const auto& [port, each] : ports_) each->listener.close();

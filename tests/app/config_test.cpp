@@ -95,6 +95,8 @@ BOOST_AUTO_TEST_CASE(what_a_server_is_told) {
                                      "-grace",
                                      "1m",
                                      "-cert-check=10ms",
+                                     "-memory-limit",
+                                     "1.5G",
                                      "-seed-peers",
                                      "off",
                                      "-log-level",
@@ -111,6 +113,7 @@ BOOST_AUTO_TEST_CASE(what_a_server_is_told) {
   BOOST_TEST(read.workers == 3U);
   BOOST_TEST((read.grace == 1min));
   BOOST_TEST((read.cert_check == 10ms));
+  BOOST_TEST(read.memory_limit == 1536U * 1024 * 1024);
   BOOST_TEST(!read.seed_peers);
   BOOST_TEST((read.logging.level == log::level::debug));
   BOOST_TEST((read.logging.format == log::format::json));

@@ -189,6 +189,11 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
     refuse_networks("10.0.0.7/8", "\"10.0.0.7/8\" has bits behind its prefix; write 10.0.0.0/8 for the "
                                   "network, or 10.0.0.7 for the address");
   }
+  for (const char* text : {"", "much", "-1", "5 M"})
+    refuse("server", {"-memory-limit", text},
+           "-memory-limit \"" + std::string(text) +
+               "\": not a size; write it like 512M or 2G, or 0 for no limit");
+  refuse("server", {"-memory-limit", "1M"}, "-memory-limit \"1M\": too small; the least is 16M");
   refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");
   refuse("server", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on or off");

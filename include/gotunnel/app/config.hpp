@@ -35,6 +35,8 @@ struct server_config {
   std::size_t workers = 1;
   duration grace{};
   bool seed_peers = true;
+  std::uint64_t memory_limit =
+      0; ///< bytes that may wait for slow readers; 0: each session's own limit counts
   log_config logging;
   std::vector<std::string> warnings; ///< to be logged once the log is set up
 };
@@ -52,12 +54,14 @@ struct client_config {
   bool retry = true;
   duration grace{};
   bool seed_peers = true;
+  std::uint64_t memory_limit = 0;
   std::filesystem::path state_dir;
   log_config logging;
   std::vector<std::string> warnings;
 };
 
 [[nodiscard]] const option_set& server_options();
+[[nodiscard]] const option_set& status_options();
 [[nodiscard]] const option_set& client_options();
 [[nodiscard]] const option_set& pki_options();
 

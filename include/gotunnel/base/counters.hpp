@@ -20,7 +20,6 @@ enum class counter : std::uint8_t {
   sessions,  ///< clients that have proved the secret
   visitors,  ///< connections to public ports, or to the local service
   strangers, ///< connections that have not proved the secret
-  waiting,   ///< bytes that wait for slow readers, all sessions (within 64 KiB a session)
   // Since the start.
   sessions_total,
   visitors_total,

@@ -46,6 +46,13 @@ struct port_policy {
   wire::cidr_set visitors{}; ///< who may connect to public ports; others are closed at once
 };
 
+/// For people.
+struct held_port {
+  std::uint16_t port = 0;
+  std::string client_address;
+  wall_time since;
+};
+
 class port_book {
 public:
   port_book(net::executor front, port_policy policy);
@@ -58,6 +65,8 @@ public:
   /// were accepted go on.
   void release(const port_holder& holder, std::uint16_t port);
   void release_all(const port_holder& holder);
+
+  [[nodiscard]] std::vector<held_port> held() const;
 
   /// Closes all listeners and takes no more.
   void close();

@@ -7,8 +7,8 @@
 //
 // A stranger costs its TLS state, a deadline, and a place in a waiting room (reverse/waiting_room), so that
 // silent connections cannot keep newcomers out; one whose address is not allowed is closed when it is
-// accepted. Handshakes run on the workers, never on the accept path. start, renew and stop on the front
-// worker; the server outlives pool.run().
+// accepted. Handshakes run on the workers, never on the accept path. start, renew, held_ports and stop on the
+// front worker; the server outlives pool.run().
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"
@@ -40,6 +40,7 @@ public:
   void start(net::tcp_listener door);
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
   void renew(const crypto::tls_context& context);
+  [[nodiscard]] std::vector<held_port> held_ports() const { return book_.held(); }
   [[nodiscard]] asio::awaitable<void> stop(duration grace);
 
 private:
