@@ -1,6 +1,7 @@
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/memory_budget.hpp"
@@ -96,6 +97,7 @@ int client_command(const arguments& given) {
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, false}));
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));

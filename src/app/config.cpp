@@ -100,6 +100,12 @@ std::uint64_t read_memory_limit(const parsed_options& given) {
   return *bytes;
 }
 
+sandbox_mode read_sandbox(const parsed_options& given) {
+  const auto mode = parse_sandbox_mode(given.text("sandbox"));
+  if (!mode) throw wrong(given, "sandbox", "choose on, off or auto");
+  return *mode;
+}
+
 bool read_on_off(const parsed_options& given, const std::string& name) {
   const std::string& text = given.text(name);
   if (text == "on" || text == "true") return true;
@@ -144,6 +150,8 @@ const option seed_peers_option{"seed-peers", "on|off", "on", "also speak the ori
 const option memory_limit_option{
     "memory-limit", "SIZE", "0",
     "what may wait for slow readers in all, like 512M or 2G; 0: 64M for each session, and no sum"};
+const option sandbox_option{"sandbox", "on|off|auto", "auto",
+                            "give up what a tunnel does not need: files (Landlock), system calls (seccomp)"};
 const option secret_option{"secret", "TEXT", "",
                            "shared secret; better by file or environment: arguments are visible"};
 const option secret_file_option{"secret-file", "FILE", "", "read the shared secret from a file"};
@@ -168,10 +176,12 @@ const option_set& server_options() {
        {"certs", "DIR", "certs", "directory of the certificates; made on first start"},
        {"cert-check", "DURATION", "1m",
         "how often the certificates are looked at: renewed when due, read again when changed"},
+       {"user", "NAME", "", "become this user when the tunnel port is open; only when started as root"},
        {"workers", "N", "0", "threads; 0 means one per core"},
        grace_option,
        seed_peers_option,
        memory_limit_option,
+       sandbox_option,
        log_level_option,
        log_format_option});
   return options;
@@ -203,6 +213,7 @@ const option_set& client_options() {
        grace_option,
        seed_peers_option,
        memory_limit_option,
+       sandbox_option,
        log_level_option,
        log_format_option});
   return options;
@@ -223,6 +234,9 @@ server_config read_server_config(const parsed_options& given) {
   config.allow_visitors = read_networks(given, "allow-visitors");
   config.certs = given.text("certs");
   if (config.certs.empty()) throw wrong(given, "certs", "no directory; for example -certs certs");
+  config.user = given.text("user");
+  if (given.given("user") && config.user.empty())
+    throw wrong(given, "user", "no name; for example -user gotunnel");
   config.cert_check = read_duration(given, "cert-check", 10ms);
   config.workers = read_number<std::size_t>(given, "workers", 0, workers_limit, "the count of threads");
   if (config.workers == 0)
@@ -230,6 +244,7 @@ server_config read_server_config(const parsed_options& given) {
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
   config.memory_limit = read_memory_limit(given);
+  config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
   return config;
@@ -251,6 +266,7 @@ client_config read_client_config(const parsed_options& given) {
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
   config.memory_limit = read_memory_limit(given);
+  config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
   config.state_dir = given.text("state-dir");

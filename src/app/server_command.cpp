@@ -3,6 +3,8 @@
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/privileges.hpp"
+#include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/status.hpp"
 #include "gotunnel/app/usage_error.hpp"
@@ -121,6 +123,7 @@ int server_command(const arguments& given) {
   if (!config.bind_host.empty())
     open_door(pool.front().where(), {config.bind_host, 0}, "bind", options.text("bind")).close();
 
+  if (!config.user.empty()) become_user(config.user, {config.certs, config.allow_ports.any_below(1024)});
   auto certificates = link::cert_store::open(config.certs, now());
   if (certificates.created())
     log::info("app", "made a new CA and server certificate in {}", config.certs.string());
@@ -138,6 +141,7 @@ int server_command(const arguments& given) {
   };
   control_socket control(pool.front().where(), config.certs, {{"status", status}});
   if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, true}));
   server.start(std::move(door));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;

@@ -35,8 +35,8 @@ asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, err
   if (!outcome && !failure) failure = outcome.error();
 }
 
-/// Sees to it that the end of `from` is not held up by a `to` that takes nothing. Within splice(): a visitor that
-/// is idle pays for it.
+/// Sees to it that the end of `from` is not held up by a `to` that takes nothing. Small, for every visitor
+/// has two of them as long as it is idle.
 class failure_watch {
 public:
   failure_watch(const executor& where, stream& from, stream& to, const std::uint64_t& carried,

@@ -193,6 +193,11 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
     refuse("server", {"-memory-limit", text},
            "-memory-limit \"" + std::string(text) +
                "\": not a size; write it like 512M or 2G, or 0 for no limit");
+  refuse("server", {"-sandbox", "maybe"}, "-sandbox \"maybe\": choose on, off or auto");
+  refuse("server", {"-user", ""}, "-user \"\": no name; for example -user gotunnel");
+  refuse("server", {"-listen", "127.0.0.1:0", "-user", "nobody-has-this-name"},
+         "-user \"nobody-has-this-name\": there is no such user; make one with `useradd --system`, or leave "
+         "it out");
   refuse("server", {"-memory-limit", "1M"}, "-memory-limit \"1M\": too small; the least is 16M");
   refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");

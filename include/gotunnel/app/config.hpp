@@ -5,6 +5,7 @@
 #pragma once
 
 #include "gotunnel/app/option_set.hpp"
+#include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/base/secret.hpp"
@@ -35,8 +36,10 @@ struct server_config {
   std::size_t workers = 1;
   duration grace{};
   bool seed_peers = true;
-  std::uint64_t memory_limit =
-      0; ///< bytes that may wait for slow readers; 0: each session's own limit counts
+  std::string user; ///< to become once the door is open; empty: stay who we are
+  sandbox_mode sandbox = sandbox_mode::automatic;
+  /// Bytes that may wait for slow readers; 0: each session's own limit counts.
+  std::uint64_t memory_limit = 0;
   log_config logging;
   std::vector<std::string> warnings; ///< to be logged once the log is set up
 };
@@ -54,6 +57,7 @@ struct client_config {
   bool retry = true;
   duration grace{};
   bool seed_peers = true;
+  sandbox_mode sandbox = sandbox_mode::automatic;
   std::uint64_t memory_limit = 0;
   std::filesystem::path state_dir;
   log_config logging;

@@ -87,8 +87,8 @@ private:
   time_point round_trip_asked_{};
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
-  bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
-  bool swollen_;         ///< memory has been used that was not given back
+  bool stirred_ = false;        ///< a bulk of bytes has passed since the keeper looked
+  bool swollen_;                ///< memory has been used that was not given back
   bool closing_ = false;
   bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;
