@@ -23,7 +23,7 @@ wide_gcm_packages() {
 packages_for() {
   case $1 in
     build)
-      printf '%s\n' build-essential cmake ninja-build ccache libssl-dev libfmt-dev
+      printf '%s\n' build-essential cmake ninja-build ccache libssl-dev libfmt-dev libseccomp-dev
       boost_packages
       wide_gcm_packages
       ;;

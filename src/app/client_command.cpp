@@ -1,8 +1,10 @@
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
@@ -72,6 +74,7 @@ int client_command(const arguments& given) {
   }
   const client_config config = read_client_config(parsed);
   start_log(config.logging, config.warnings);
+  memory_budget::of_process().set_limit(config.memory_limit);
 
   const auto identity = reverse::client_identity::claim(config.state_dir, config.server, config.remote_port);
   if (!identity.durable)
@@ -94,6 +97,7 @@ int client_command(const arguments& given) {
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, false}));
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));

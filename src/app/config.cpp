@@ -1,5 +1,6 @@
 #include "gotunnel/app/config.hpp"
 
+#include "gotunnel/app/byte_size.hpp"
 #include "gotunnel/app/go_duration.hpp"
 #include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/app/usage_error.hpp"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::size_t workers_limit = 256;
 constexpr std::size_t ca_file_limit = 64 * 1024;
+// A few streams with their initial windows: below it even one visitor would be slowed down.
+constexpr std::uint64_t least_memory_limit = 16 * 1024 * 1024;
 
 usage_error wrong(const parsed_options& given, const std::string& name, std::string_view why) {
   return usage_error(fmt::format("-{} \"{}\": {}", name, given.text(name), why));
@@ -73,6 +76,11 @@ T accept_address(wire::parsed<T> parsed, const parsed_options& given, const std:
   return accept(std::move(parsed), given, name, example);
 }
 
+wire::cidr_set read_networks(const parsed_options& given, const std::string& name) {
+  if (!given.given(name)) return {};
+  return accept(wire::cidr_set::parse(given.text(name)), given, name, "192.0.2.0/24,2001:db8::/32");
+}
+
 duration read_duration(const parsed_options& given, const std::string& name, duration least) {
   const auto value = parse_duration(given.text(name));
   if (!value) throw wrong(given, name, "not a duration; write it like 500ms, 10s or 1m30s");
@@ -81,6 +89,21 @@ duration read_duration(const parsed_options& given, const std::string& name, dur
                 fmt::format("too short; the least is {} ms",
                             std::chrono::duration_cast<std::chrono::milliseconds>(least).count()));
   return *value;
+}
+
+/// What the whole process may keep for slow readers.
+std::uint64_t read_memory_limit(const parsed_options& given) {
+  const auto bytes = parse_size(given.text("memory-limit"));
+  if (!bytes) throw wrong(given, "memory-limit", "not a size; write it like 512M or 2G, or 0 for no limit");
+  if (*bytes != 0 && *bytes < least_memory_limit)
+    throw wrong(given, "memory-limit", "too small; the least is 16M");
+  return *bytes;
+}
+
+sandbox_mode read_sandbox(const parsed_options& given) {
+  const auto mode = parse_sandbox_mode(given.text("sandbox"));
+  if (!mode) throw wrong(given, "sandbox", "choose on, off or auto");
+  return *mode;
 }
 
 bool read_on_off(const parsed_options& given, const std::string& name) {
@@ -124,6 +147,11 @@ std::string read_ca(const parsed_options& given) {
 }
 
 const option seed_peers_option{"seed-peers", "on|off", "on", "also speak the original GoTunnel protocol"};
+const option memory_limit_option{
+    "memory-limit", "SIZE", "0",
+    "what may wait for slow readers in all, like 512M or 2G; 0: 64M for each session, and no sum"};
+const option sandbox_option{"sandbox", "on|off|auto", "auto",
+                            "give up what a tunnel does not need: files (Landlock), system calls (seccomp)"};
 const option secret_option{"secret", "TEXT", "",
                            "shared secret; better by file or environment: arguments are visible"};
 const option secret_file_option{"secret-file", "FILE", "", "read the shared secret from a file"};
@@ -142,14 +170,27 @@ const option_set& server_options() {
        {"listen", "ADDR", "7000", "where clients connect: PORT, :PORT, HOST:PORT or [V6]:PORT"},
        {"bind", "HOST", "", "address of the public ports; all addresses when empty"},
        {"allow-ports", "LIST", "1024-65535", "public ports that clients may ask for, like 1024-65535,80,443"},
+       {"allow-clients", "CIDRS", "",
+        "networks that clients may come from, like 192.0.2.0/24,2001:db8::/32; everybody when empty"},
+       {"allow-visitors", "CIDRS", "", "networks that visitors of public ports may come from"},
        {"certs", "DIR", "certs", "directory of the certificates; made on first start"},
        {"cert-check", "DURATION", "1m",
         "how often the certificates are looked at: renewed when due, read again when changed"},
+       {"user", "NAME", "", "become this user when the tunnel port is open; only when started as root"},
        {"workers", "N", "0", "threads; 0 means one per core"},
        grace_option,
        seed_peers_option,
+       memory_limit_option,
+       sandbox_option,
        log_level_option,
        log_format_option});
+  return options;
+}
+
+const option_set& status_options() {
+  static const option_set options("server status",
+                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
+                                   {"json", "", "", "one JSON object instead of a text for people"}});
   return options;
 }
 
@@ -171,6 +212,8 @@ const option_set& client_options() {
         "where the client's id is kept (default $XDG_STATE_HOME/gotunnel or ~/.local/state/gotunnel)"},
        grace_option,
        seed_peers_option,
+       memory_limit_option,
+       sandbox_option,
        log_level_option,
        log_format_option});
   return options;
@@ -187,14 +230,21 @@ server_config read_server_config(const parsed_options& given) {
   config.bind_host = read_bind(given);
   config.allow_ports =
       accept(wire::port_set::parse(given.text("allow-ports")), given, "allow-ports", "1024-65535,80,443");
+  config.allow_clients = read_networks(given, "allow-clients");
+  config.allow_visitors = read_networks(given, "allow-visitors");
   config.certs = given.text("certs");
   if (config.certs.empty()) throw wrong(given, "certs", "no directory; for example -certs certs");
+  config.user = given.text("user");
+  if (given.given("user") && config.user.empty())
+    throw wrong(given, "user", "no name; for example -user gotunnel");
   config.cert_check = read_duration(given, "cert-check", 10ms);
   config.workers = read_number<std::size_t>(given, "workers", 0, workers_limit, "the count of threads");
   if (config.workers == 0)
     config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, workers_limit);
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
+  config.memory_limit = read_memory_limit(given);
+  config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
   return config;
@@ -215,6 +265,8 @@ client_config read_client_config(const parsed_options& given) {
   config.retry = !given.on("no-retry");
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
+  config.memory_limit = read_memory_limit(given);
+  config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
   config.secret = read_secret(given, config.warnings);
   config.state_dir = given.text("state-dir");

@@ -29,6 +29,7 @@ std::string program_help() {
 
 std::string server_help() {
   return "usage: gotunnel server -secret-file FILE [OPTIONS]\n"
+         "       gotunnel server status [-certs DIR] [-json]\n"
          "\n"
          "Accepts clients and opens the public ports that they ask for. The first start makes a CA and a "
          "server certificate\n"
@@ -40,6 +41,18 @@ std::string server_help() {
          "  GOTUNNEL_SECRET=... gotunnel server -listen 0.0.0.0:7000 -allow-ports 8000-8999,443\n"
          "  gotunnel server -secret-file secret -bind 127.0.0.1     # public ports for a reverse proxy on "
          "this machine only\n";
+}
+
+std::string status_help() {
+  return "usage: gotunnel server status [OPTIONS]\n"
+         "\n"
+         "Asks the server that runs with this -certs directory how it is: sessions, ports, and what it has "
+         "refused.\n"
+         "\n" +
+         status_options().describe() +
+         "\nexamples:\n"
+         "  gotunnel server status -certs /var/lib/gotunnel/certs\n"
+         "  gotunnel server status -json\n";
 }
 
 std::string client_help() {
@@ -71,10 +84,13 @@ std::string pki_help() {
          "  gotunnel pki renew -certs /var/lib/gotunnel/certs\n";
 }
 
-void start_log(const log_config& config, const std::vector<std::string>& warnings) {
+bool colours_wanted(std::FILE* where) {
   const char* no_color = std::getenv("NO_COLOR");
-  const bool colour = ::isatty(STDERR_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
-  log::setup({config.level, config.format, colour});
+  return ::isatty(::fileno(where)) == 1 && (no_color == nullptr || *no_color == '\0');
+}
+
+void start_log(const log_config& config, const std::vector<std::string>& warnings) {
+  log::setup({config.level, config.format, colours_wanted(stderr)});
   for (const std::string& each : warnings) log::warn("app", "{}", each);
 }
 

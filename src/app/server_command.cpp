@@ -1,9 +1,14 @@
 #include "gotunnel/app/banner.hpp"
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
+#include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/privileges.hpp"
+#include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
+#include "gotunnel/app/status.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/link/cert_store.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/reverse/server.hpp"
@@ -99,6 +104,7 @@ asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker
 } // namespace
 
 int server_command(const arguments& given) {
+  if (!given.empty() && given.front() == "status") return status_command({given.begin() + 1, given.end()});
   const auto options = server_options().parse(given);
   if (options.help_wanted()) {
     std::fputs(server_help().c_str(), stdout);
@@ -106,6 +112,7 @@ int server_command(const arguments& given) {
   }
   const server_config config = read_server_config(options);
   start_log(config.logging, config.warnings);
+  memory_budget::of_process().set_limit(config.memory_limit);
 
   // Addresses before certificates: a start that fails on one of them has written nothing.
   net::worker_pool pool(config.workers);
@@ -116,15 +123,25 @@ int server_command(const arguments& given) {
   if (!config.bind_host.empty())
     open_door(pool.front().where(), {config.bind_host, 0}, "bind", options.text("bind")).close();
 
+  if (!config.user.empty()) become_user(config.user, {config.certs, config.allow_ports.any_below(1024)});
   auto certificates = link::cert_store::open(config.certs, now());
   if (certificates.created())
     log::info("app", "made a new CA and server certificate in {}", config.certs.string());
   warn_of(certificates);
 
   reverse::server server(pool, {config.listen,
-                                {config.bind_host, config.allow_ports},
+                                {config.bind_host, config.allow_ports, config.allow_visitors},
                                 link::make_gate_keys(config.secret, config.seed_peers),
-                                make_context(certificates, config.seed_peers)});
+                                make_context(certificates, config.seed_peers),
+                                config.allow_clients});
+  const auto started = std::chrono::steady_clock::now();
+  const auto status = [&] {
+    return status_json({net::to_string(server.address()), config.workers,
+                        std::chrono::steady_clock::now() - started, server.held_ports()});
+  };
+  control_socket control(pool.front().where(), config.certs, {{"status", status}});
+  if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, true}));
   server.start(std::move(door));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
@@ -136,6 +153,7 @@ int server_command(const arguments& given) {
 
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
+  tasks.spawn("control socket", control.serve());
   tasks.spawn("certificates", watch_certificates(certificates, config, server));
   stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, config.grace));
   pool.run();

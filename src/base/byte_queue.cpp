@@ -53,6 +53,12 @@ void byte_queue::pop(std::size_t count) noexcept {
   }
 }
 
+void byte_queue::keep_front() noexcept {
+  if (size_ == 0) return;
+  pieces_.resize(head_ + 1);
+  size_ = front().size();
+}
+
 void byte_queue::clear() noexcept {
   pieces_.clear();
   pieces_.shrink_to_fit();

@@ -30,6 +30,7 @@ public:
     case errc::superseded: return "a newer session of the same client took over";
     case errc::bad_certificate: return "bad certificate or key file";
     case errc::tls_failure: return "TLS failure";
+    case errc::not_read: return "nobody read what came";
     case errc::shutting_down: return "shutting down";
     }
     return "unknown error";

@@ -25,6 +25,7 @@ net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_co
   const auto where = co_await asio::this_coro::executor;
   auto tls = std::make_unique<net::tls_stream>(context, std::move(socket));
   net::tls_stream& stream = *tls;
+  stream.limit_input(admission_bytes);
   net::deadline late(where, limit_, [&] { stream.close(net::ending::abort); });
 
   const auto shaken = co_await stream.handshake();
@@ -47,6 +48,7 @@ net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_co
   }
   if (late.expired()) co_return errc::timed_out;
   if (!greeted) co_return greeted.error();
+  stream.limit_input(net::tls_stream::unlimited);
   co_return peer;
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <utility>
 
 namespace gotunnel::mux {
 
@@ -110,6 +111,15 @@ void mux_stream::forgotten_by_peer() {
   owner_->wake();
 }
 
+/// Memory is short, and the reader does not read. It keeps what it was lent: it may be writing it somewhere.
+void mux_stream::not_read() {
+  if (failure_) return;
+  owner_->core_.reset(id_, wire::smux_reset_reason::not_read);
+  unread_.keep_front();
+  fail(errc::not_read);
+  owner_->wake();
+}
+
 void mux_stream::sent() {
   offered_ = false;
   writable_.notify();
@@ -120,6 +130,12 @@ void mux_stream::fail(error_code why) {
   if (why == errc::closed) unread_.clear();
   readable_.notify();
   writable_.notify();
+  if (const auto tell = std::exchange(tell_failure_, {})) tell();
+}
+
+void mux_stream::on_failure(std::function<void()> tell) {
+  if (failure_ && tell) return tell();
+  tell_failure_ = std::move(tell);
 }
 
 } // namespace gotunnel::mux

@@ -1,6 +1,8 @@
 #include "gotunnel/mux/session.hpp"
 
 #include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/base/counters.hpp"
+#include "gotunnel/base/log.hpp"
 #include "gotunnel/base/resident_memory.hpp"
 #include "gotunnel/net/task_group.hpp"
 
@@ -10,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 namespace gotunnel::mux {
 namespace {
@@ -24,6 +27,8 @@ constexpr duration keeper_round = 60s;
 constexpr duration farewell = 1s;
 // The kernel's round-trip estimate changes slowly.
 constexpr duration round_trip_refresh = 500ms;
+// While the carrier is not read nobody tells when other sessions have made room.
+constexpr duration memory_round = 250ms;
 
 /// True once in a process: for the session that stands when the memory of the start is to be given back.
 bool first_of_process() noexcept {
@@ -35,8 +40,9 @@ time_point now() { return std::chrono::steady_clock::now(); }
 
 } // namespace
 
-session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config)
-    : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()),
+session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
+                 memory_budget& memory)
+    : where_(std::move(where)), carrier_(std::move(carrier)), core_(config, now()), memory_(memory),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), work_(where_), drained_(where_),
       accepted_(where_), ending_(where_), last_heard_(now()), swollen_(first_of_process()) {}
@@ -63,6 +69,8 @@ asio::awaitable<error_code> session::run() {
   carrier_->close(said_all_ || why_ == errc::closed ? net::ending::graceful : net::ending::abort);
   tasks.cancel();
   co_await tasks.join();
+  count_bytes();
+  memory_.report(0);
   if (thrown) std::rethrow_exception(thrown);
   if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
   co_return why_;
@@ -115,7 +123,9 @@ net::task<mux_stream_ptr> session::accept() {
 
 asio::awaitable<void> session::read_carrier() {
   while (!ended_) {
+    mind_memory();
     if (core_.over_budget()) {
+      const net::deadline again(where_, memory_round, [this] { drained_.notify(); });
       co_await drained_.wait();
       continue;
     }
@@ -124,6 +134,7 @@ asio::awaitable<void> session::read_carrier() {
     if (bytes->empty()) co_return abort(errc::closed);
     last_heard_ = now();
     stirred_ |= bytes->size() >= bulk;
+    bytes_in_ += bytes->size();
     if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
       round_trip_asked_ = last_heard_;
       core_.set_round_trip(carrier_->round_trip());
@@ -184,6 +195,7 @@ asio::awaitable<void> session::write_carrier() {
     stirred_ |= size >= bulk;
     const auto written = co_await carrier_->write(frames.span().first(size));
     if (!written) co_return abort(written.error());
+    bytes_out_ += size;
   }
   if (ended_) co_return;
   const auto shut = co_await carrier_->shut();
@@ -202,8 +214,10 @@ asio::awaitable<void> session::keep_alive() {
     co_await net::sleep_for(std::max<duration>(due - now(), 1ms));
     const auto kept = core_.tick(now());
     if (!kept) co_return abort(kept.error());
+    mind_memory();
     wake();
     rest_after_work();
+    count_bytes();
   }
 }
 
@@ -215,9 +229,33 @@ void session::rest_after_work() {
   stirred_ = false;
 }
 
+void session::mind_memory() {
+  memory_.report(core_.buffered());
+  core_.set_memory(memory_.allowance(), memory_.tight());
+  const auto given_up = core_.not_read(now());
+  if (given_up.empty()) return;
+  log::warn("mux", "{}: too many bytes wait for slow readers; {} streams that were not read at all are reset",
+            carrier_->peer(), given_up.size());
+  counters::add(counter::streams_not_read, given_up.size());
+  for (const auto id : given_up) {
+    const auto found = streams_.find(id);
+    if (found != streams_.end())
+      found->second->not_read();
+    else
+      core_.reset(id, wire::smux_reset_reason::not_read);
+  }
+  wake();
+}
+
+void session::count_bytes() {
+  counters::add(counter::bytes_in, std::exchange(bytes_in_, 0));
+  counters::add(counter::bytes_out, std::exchange(bytes_out_, 0));
+}
+
 void session::forget(wire::stream_id id) { streams_.erase(id); }
 
 void session::wake() {
+  memory_.report(core_.buffered());
   if (core_.wants_transmit()) work_.notify();
   if (!core_.over_budget()) drained_.notify();
 }

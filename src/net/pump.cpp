@@ -1,10 +1,13 @@
 #include "gotunnel/net/pump.hpp"
 
+#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/task_group.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+
+#include <optional>
 
 namespace gotunnel::net {
 namespace {
@@ -32,11 +35,43 @@ asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, err
   if (!outcome && !failure) failure = outcome.error();
 }
 
+/// Sees to it that the end of `from` is not held up by a `to` that takes nothing. Small, for every visitor
+/// has two of them as long as it is idle.
+class failure_watch {
+public:
+  failure_watch(const executor& where, stream& from, stream& to, const std::uint64_t& carried,
+                duration patience)
+      : where_(where), from_(from), to_(to), carried_(carried), patience_(patience) {
+    from_.on_failure([this] { wait(); });
+  }
+  failure_watch(const failure_watch&) = delete;
+  failure_watch& operator=(const failure_watch&) = delete;
+  ~failure_watch() { from_.on_failure({}); }
+
+private:
+  void wait() {
+    const std::uint64_t before = carried_;
+    late_.emplace(where_, patience_, [this, before] {
+      if (carried_ != before) return wait();
+      to_.close(ending::abort);
+    });
+  }
+
+  const executor& where_;
+  stream& from_;
+  stream& to_;
+  const std::uint64_t& carried_;
+  duration patience_;
+  std::optional<deadline> late_;
+};
+
 } // namespace
 
-asio::awaitable<pump_totals> splice(stream& a, stream& b) {
+asio::awaitable<pump_totals> splice(stream& a, stream& b, duration patience) {
   const auto where = co_await asio::this_coro::executor;
   pump_totals totals;
+  std::optional<failure_watch> watch_a(std::in_place, where, a, b, totals.a_to_b, patience);
+  std::optional<failure_watch> watch_b(std::in_place, where, b, a, totals.b_to_a, patience);
   task_group beside(where, "net");
   std::exception_ptr thrown;
   try {
@@ -51,6 +86,8 @@ asio::awaitable<pump_totals> splice(stream& a, stream& b) {
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = thrown || state.cancelled() != asio::cancellation_type::none;
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  watch_a.reset();
+  watch_b.reset();
   // Closed streams end the other direction.
   const ending how = totals.failure || cancelled ? ending::abort : ending::graceful;
   a.close(how);

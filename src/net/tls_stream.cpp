@@ -51,6 +51,8 @@ task<std::size_t> tls_stream::fetch() {
   if (!cipher) co_return cipher.error();
   if (cipher->empty()) co_return std::size_t{0};
   lent_ = cipher->size();
+  if (lent_ > input_left_) co_return errc::limit_exceeded;
+  if (input_left_ != unlimited) input_left_ -= lent_;
   engine_.feed(*cipher);
   co_return lent_;
 }

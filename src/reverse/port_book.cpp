@@ -1,5 +1,6 @@
 #include "gotunnel/reverse/port_book.hpp"
 
+#include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/ask.hpp"
@@ -223,7 +224,10 @@ asio::awaitable<void> port_book::accept_visitors(std::shared_ptr<entry> port) {
     const auto where = expected != nullptr ? expected->holder->where() : front_;
     auto next = co_await port->listener.accept(where);
     if (!next) co_return;
-    hand_over(port, std::move(next->socket), next->peer);
+    if (policy_.visitors.permits(net::to_wire(next->peer)))
+      hand_over(port, std::move(next->socket), next->peer);
+    else
+      turn_away(next->peer, port->listener.address().port());
   }
 }
 
@@ -249,6 +253,14 @@ void port_book::hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::soc
   asio::dispatch(holder->where(), std::move(hand));
 }
 
+void port_book::turn_away(const asio::ip::tcp::endpoint& who, std::uint16_t port) {
+  counters::add(counter::visitors_not_allowed);
+  const auto held_back = reports_.allow(std::chrono::steady_clock::now());
+  if (!held_back) return;
+  log::warn("reverse", "visitor {} of port {} is not in -allow-visitors{}", net::to_string(who), port,
+            also_held_back(*held_back));
+}
+
 void port_book::release(const port_holder& holder, std::uint16_t port) {
   const auto found = ports_.find(port);
   if (found == ports_.end() || !found->second->holders.remove(holder)) return;
@@ -267,6 +279,12 @@ void port_book::release_all(const port_holder& holder) {
     release(holder, each->first);
     each = next;
   }
+}
+
+std::vector<held_port> port_book::held() const {
+  std::vector<held_port> all;
+  for (const auto& [port, each] : ports_) all.push_back({port, each->client_address, each->since.wall});
+  return all;
 }
 
 void port_book::close() {

@@ -1,25 +1,19 @@
 #include "gotunnel/reverse/server.hpp"
 
+#include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/net/ask.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/reverse/server_session.hpp"
+#include "gotunnel/reverse/waiting_room.hpp"
 
 #include <boost/asio/dispatch.hpp>
 
 #include <algorithm>
-#include <list>
 #include <set>
 
 namespace gotunnel::reverse {
-namespace {
-
-// Connections that have not proved the secret, per worker. Each costs about 50 KiB during its handshake.
-constexpr std::size_t strangers_limit = 512;
-
-} // namespace
-
 /// All calls on the hall's worker.
 class server::hall {
 public:
@@ -69,12 +63,8 @@ private:
   net::task<link::admitted> admit(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& peer) {
     auto stream = std::make_unique<net::socket_stream>(
         net::any_socket(std::move(socket)), net::socket_stream::purpose::carrier, net::to_string(peer));
-    if (strangers_.size() >= strangers_limit) {
-      strangers_.front()->close(net::ending::abort);
-      strangers_.pop_front();
-    }
-    const waiting_stranger place(strangers_, stream.get());
     const auto source = net::to_wire(peer);
+    const waiting_room::place place(strangers_, *stream, wire::source_of(source));
     link::acceptor::punisher punish = [this, source] { return owner_.punish(source); };
     link::acceptor gate(owner_.options_.keys, std::move(punish));
     auto admitted = co_await gate.admit(std::move(stream), context_);
@@ -85,24 +75,12 @@ private:
   /// Strangers fail all day long; the log says so without being flooded.
   void report(const asio::ip::tcp::endpoint& peer, const error_code& why, const std::string& detail) {
     if (stopping_) return;
+    if (why != errc::wrong_secret) counters::add(counter::handshakes_failed);
     const auto held_back = reports_.allow(std::chrono::steady_clock::now());
     if (!held_back) return;
     log::warn("reverse", "refused {}: {}{}{}{}", net::to_string(peer), why.message(),
-              detail.empty() ? "" : ": ", detail,
-              *held_back > 0 ? fmt::format(" ({} more since the last such line)", *held_back) : "");
+              detail.empty() ? "" : ": ", detail, also_held_back(*held_back));
   }
-
-  /// A place in the queue of strangers, kept while the admission runs.
-  struct waiting_stranger {
-    waiting_stranger(std::list<net::stream*>& queue, net::stream* who) : queue_(queue), who_(who) {
-      queue_.push_back(who_);
-    }
-    waiting_stranger(const waiting_stranger&) = delete;
-    waiting_stranger& operator=(const waiting_stranger&) = delete;
-    ~waiting_stranger() { queue_.remove(who_); }
-    std::list<net::stream*>& queue_;
-    net::stream* who_;
-  };
 
   struct counted_load {
     explicit counted_load(net::worker& home) : home_(home) { ++home_.load; }
@@ -118,7 +96,7 @@ private:
   net::task_group tasks_;      ///< sessions
   net::task_group admissions_; ///< strangers
   net::task_group farewell_;
-  std::list<net::stream*> strangers_; ///< oldest first
+  waiting_room strangers_;
   std::set<server_session*> sessions_;
   rate_limit reports_{1s};
   bool stopping_ = false;
@@ -149,6 +127,10 @@ asio::awaitable<void> server::accept_clients() {
     hall& lightest = **std::min_element(halls_.begin(), halls_.end(), lighter);
     auto next = co_await door_->accept(lightest.home().where());
     if (!next) co_return;
+    if (!options_.clients.permits(net::to_wire(next->peer))) {
+      turn_away(next->peer);
+      continue;
+    }
     auto hand = [&lightest, socket = std::move(next->socket), peer = next->peer]() mutable {
       lightest.receive(std::move(socket), std::move(peer));
     };
@@ -156,8 +138,16 @@ asio::awaitable<void> server::accept_clients() {
   }
 }
 
+void server::turn_away(const asio::ip::tcp::endpoint& who) {
+  counters::add(counter::clients_not_allowed);
+  const auto held_back = reports_.allow(std::chrono::steady_clock::now());
+  if (!held_back) return;
+  log::warn("reverse", "{} is not in -allow-clients{}", net::to_string(who), also_held_back(*held_back));
+}
+
 /// Holds a wrong proof's answer back: longer for each failure of the same source.
 asio::awaitable<void> server::punish(wire::ip_endpoint source) {
+  counters::add(counter::proofs_failed);
   const duration wait = co_await net::ask(front_, [this, &source] {
     const auto now = std::chrono::steady_clock::now();
     const duration due = strangers_.penalty(source, now);

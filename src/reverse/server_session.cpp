@@ -1,5 +1,6 @@
 #include "gotunnel/reverse/server_session.hpp"
 
+#include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/net/ask.hpp"
 #include "gotunnel/net/deadline.hpp"
@@ -49,6 +50,8 @@ server_session::server_session(net::executor where, net::executor front, port_bo
 
 asio::awaitable<void> server_session::run() {
   const auto self = shared_from_this();
+  const counters::held counted(counter::sessions);
+  counters::add(counter::sessions_total);
   log::info("reverse", "client {} connected{}", client_, native_ ? "" : " (original protocol)");
   tasks_.spawn("control stream", serve());
   const error_code why = co_await mux_->run();
@@ -153,7 +156,10 @@ server_session::reply_to(const wire::control_message& message) {
 asio::awaitable<wire::control_message> server_session::bind(wire::bind_request wanted) {
   auto outcome = co_await try_bind(wanted);
   if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[wanted.id] = bound->port;
-  if (const auto* refused = std::get_if<wire::error_answer>(&outcome)) report(refused->message);
+  if (const auto* refused = std::get_if<wire::error_answer>(&outcome)) {
+    counters::add(counter::binds_refused);
+    report(refused->message);
+  }
   co_return outcome;
 }
 
@@ -235,6 +241,8 @@ std::optional<visitor> server_session::welcome(visitor who) {
 }
 
 asio::awaitable<void> server_session::serve_visitor(visitor who) {
+  const counters::held counted(counter::visitors);
+  counters::add(counter::visitors_total);
   error_code unknown;
   const auto dialled = who.socket.local_endpoint(unknown);
   net::socket_stream outside(net::any_socket(std::move(who.socket)), net::socket_stream::purpose::visitor,

@@ -165,6 +165,10 @@ bool port_set::contains(std::uint16_t port) const noexcept {
                      [port](range r) { return r.first <= port && port <= r.last; });
 }
 
+bool port_set::any_below(std::uint16_t port) const noexcept {
+  return std::any_of(ranges_.begin(), ranges_.end(), [port](range r) { return r.first < port; });
+}
+
 std::string port_set::to_string() const {
   std::string text;
   for (const range r : ranges_) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <limits>
 
 namespace gotunnel::wire {
@@ -149,7 +150,47 @@ void smux_core::forget_sent(stream_id id) noexcept {
 
 std::size_t smux_core::buffered() const noexcept { return buffered_; }
 
-bool smux_core::over_budget() const noexcept { return buffered_ >= config_.memory_budget; }
+bool smux_core::over_budget() const noexcept { return buffered_ >= budget(); }
+
+std::size_t smux_core::budget() const noexcept {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(config_.memory_budget, allowance_));
+}
+
+void smux_core::set_memory(std::uint64_t allowance, bool tight) noexcept {
+  allowance_ = allowance;
+  tight_ = tight;
+}
+
+void smux_core::begin_crowd(time_point now) noexcept {
+  crowded_since_ = now;
+  for (auto& [id, stream] : streams_) stream.drained_when_crowded = stream.in.drained();
+}
+
+std::vector<stream_id> smux_core::not_read(time_point now) {
+  if (!crowded_since_) {
+    if (over_budget()) begin_crowd(now);
+    return {};
+  }
+  if (now < *crowded_since_ + config_.not_read_after) return {};
+  const std::size_t half = budget() / 2;
+  if (buffered_ < half) {
+    crowded_since_.reset();
+    return {};
+  }
+  std::vector<std::pair<std::uint64_t, stream_id>> stale;
+  for (const auto& [id, stream] : streams_)
+    if (stream.in.buffered() > 0 && stream.in.drained() == stream.drained_when_crowded)
+      stale.emplace_back(stream.in.buffered(), id);
+  std::sort(stale.begin(), stale.end(), std::greater<>());
+  std::vector<stream_id> given_up;
+  std::uint64_t left = buffered_;
+  for (auto each = stale.begin(); each != stale.end() && left >= half; ++each) {
+    left -= each->first;
+    given_up.push_back(each->second);
+  }
+  begin_crowd(now); // who is left has as long again
+  return given_up;
+}
 
 void smux_core::set_round_trip(duration rtt) noexcept { round_trip_ = rtt; }
 

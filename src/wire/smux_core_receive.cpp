@@ -1,6 +1,8 @@
 // Bytes from the peer, to events.
 #include "gotunnel/wire/smux_core.hpp"
 
+#include "gotunnel/base/counters.hpp"
+
 #include <algorithm>
 #include <cassert>
 
@@ -107,6 +109,7 @@ result<std::optional<smux_event>> smux_core::on_syn() {
   // bounded by the table.
   if (farewells_.size() >= config_.max_peer_streams + most_refusals) return errc::limit_exceeded;
   if (!admits_stream()) {
+    counters::add(counter::opens_refused);
     if (config_.strict_opens || refusals_ >= most_refusals) return errc::limit_exceeded;
     farewells_.push_back({header_.id, smux_reset_reason::too_many_streams, true});
     ++refusals_;

@@ -89,11 +89,11 @@ void smux_core::write_update(frame_writer& to, smux_stream& stream) {
 /// The session's windows may together grow by half of its memory; the other half is for the initial windows
 /// of its streams.
 window_climate smux_core::climate() const noexcept {
-  const std::uint64_t half = config_.memory_budget / 2;
+  const std::uint64_t half = budget() / 2;
   return {.round_trip = round_trip_,
           .max_window = config_.max_window,
           .growth_left = half > growth_ ? half - growth_ : 0,
-          .tight = buffered_ > half};
+          .tight = tight_ || buffered_ > half};
 }
 
 void smux_core::write_streams(frame_writer& to) {

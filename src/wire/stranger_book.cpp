@@ -4,20 +4,8 @@
 
 namespace gotunnel::wire {
 
-stranger_book::key stranger_book::key_of(const ip_endpoint& source) noexcept {
-  key result{};
-  if (source.v6) {
-    std::copy_n(source.ip.begin(), 8, result.begin());
-  } else {
-    // As IPv4-mapped: a /64 has zeros there, so the two families never share a key.
-    result[10] = result[11] = std::byte{0xff};
-    std::copy_n(source.ip.begin(), 4, result.begin() + 12);
-  }
-  return result;
-}
-
 duration stranger_book::penalty(const ip_endpoint& source, time_point now) const {
-  const auto place = places_.find(key_of(source));
+  const auto place = places_.find(source_of(source));
   if (place == places_.end() || now - place->second->last >= memory) return duration::zero();
   return place->second->penalty;
 }
@@ -28,7 +16,7 @@ void stranger_book::failed(const ip_endpoint& source, time_point now) {
     entries_.pop_front();
   }
 
-  const key who = key_of(source);
+  const source_key who = source_of(source);
   if (const auto place = places_.find(who); place != places_.end()) {
     entry& known = *place->second;
     known.penalty = std::min(known.penalty * 2, penalty_limit);
@@ -45,7 +33,7 @@ void stranger_book::failed(const ip_endpoint& source, time_point now) {
 }
 
 void stranger_book::succeeded(const ip_endpoint& source) {
-  const auto place = places_.find(key_of(source));
+  const auto place = places_.find(source_of(source));
   if (place == places_.end()) return;
   entries_.erase(place->second);
   places_.erase(place);

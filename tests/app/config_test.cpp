@@ -79,18 +79,41 @@ BOOST_AUTO_TEST_CASE(a_server_with_nothing_but_a_secret) {
 }
 
 BOOST_AUTO_TEST_CASE(what_a_server_is_told) {
-  const server_config read =
-      server({"-listen", "[::1]:7001", "-bind", "[::1]", "-allow-ports", "443,80,80-81", "-certs", "/x",
-              "-workers", "3", "-grace", "1m", "-cert-check=10ms", "-seed-peers", "off", "-log-level",
-              "debug", "-log-format", "json"});
+  const server_config read = server({"-listen",
+                                     "[::1]:7001",
+                                     "-bind",
+                                     "[::1]",
+                                     "-allow-ports",
+                                     "443,80,80-81",
+                                     "-certs",
+                                     "/x",
+                                     "-allow-clients",
+                                     "10.0.0.0/8,::1",
+                                     "-allow-visitors=::/0",
+                                     "-workers",
+                                     "3",
+                                     "-grace",
+                                     "1m",
+                                     "-cert-check=10ms",
+                                     "-memory-limit",
+                                     "1.5G",
+                                     "-seed-peers",
+                                     "off",
+                                     "-log-level",
+                                     "debug",
+                                     "-log-format",
+                                     "json"});
   BOOST_TEST(read.listen.host == "::1");
   BOOST_TEST(read.listen.port == 7001);
   BOOST_TEST(read.bind_host == "::1");
   BOOST_TEST(read.allow_ports.to_string() == "80-81,443");
+  BOOST_TEST(read.allow_clients.to_string() == "10.0.0.0/8,::1/128");
+  BOOST_TEST(read.allow_visitors.to_string() == "::/0");
   BOOST_TEST(read.certs.string() == "/x");
   BOOST_TEST(read.workers == 3U);
   BOOST_TEST((read.grace == 1min));
   BOOST_TEST((read.cert_check == 10ms));
+  BOOST_TEST(read.memory_limit == 1536U * 1024 * 1024);
   BOOST_TEST(!read.seed_peers);
   BOOST_TEST((read.logging.level == log::level::debug));
   BOOST_TEST((read.logging.format == log::format::json));

@@ -92,4 +92,21 @@ BOOST_AUTO_TEST_CASE(cleared_it_can_be_used_again) {
   BOOST_TEST(drain(queue, 1) == "again");
 }
 
+BOOST_AUTO_TEST_CASE(all_but_the_front_can_be_dropped) {
+  byte_queue queue;
+  queue.keep_front();
+  BOOST_TEST(queue.empty());
+  const std::string text(300'000, 'x');
+  queue.push(as_bytes(text));
+  queue.pop(10);
+  const bytes_view lent = queue.front();
+  queue.keep_front();
+  BOOST_TEST(queue.size() == lent.size());
+  BOOST_TEST(queue.front().data() == lent.data());
+  queue.pop(lent.size());
+  BOOST_TEST(queue.empty());
+  queue.push(as_bytes("more"));
+  BOOST_TEST(as_text(queue.front()) == "more");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -79,6 +79,34 @@ BOOST_FIXTURE_TEST_CASE(plain_http_and_random_bytes_get_at_most_an_alert, good_t
   BOOST_TEST(server.log().find("refused 127.0.0.1:") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(who_is_not_in_allow_clients_is_closed_at_once) {
+  const scratch_directory room;
+  server_process server(room, {.more = {"-allow-clients", "10.0.0.0/8,::1"}});
+  BOOST_TEST(answer_to(server.port(), "\x16\x03\x01").empty());
+  BOOST_TEST(server.child().wait_for(output::err, "is not in -allow-clients", patience).has_value());
+  const auto refused = client_process(room, server, 1, {.more = {"-no-retry"}, .wait_until_ready = false})
+                           .child()
+                           .wait(patience);
+  BOOST_TEST_REQUIRE(refused.has_value());
+  BOOST_TEST(refused->code == 1);
+  BOOST_TEST(server.stop() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(both_lists_let_in_whom_they_name) {
+  const scratch_directory room;
+  server_process server(
+      room,
+      {.more = {"-allow-clients", "::ffff:127.0.0.1", "-allow-visitors", "127.0.0.0/30"}, .listen = ":0"});
+  const local_service echo(local_service::echo);
+  client_process client(room, server, echo.port());
+  BOOST_TEST(visit(client.public_port(), "in the list") == "in the list");
+
+  server_process strict(room, {.more = {"-allow-visitors", "127.0.0.2,::/0"}});
+  client_process other(room, strict, echo.port(), {.more = {"-state-dir", room.file("other-state")}});
+  BOOST_TEST(answer_to(other.public_port(), "not in it").empty());
+  BOOST_TEST(strict.child().wait_for(output::err, "is not in -allow-visitors", patience).has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_wrong_secret_is_refused_in_either_protocol, good_tunnel) {
   for (const auto kind : {tls_peer::greeting::original, tls_peer::greeting::original_tls12}) {
     tls_peer stranger(server.port(), server.ca_file(), kind);

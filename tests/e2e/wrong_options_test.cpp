@@ -177,6 +177,28 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
   for (const auto& [text, why] : ports)
     refuse("server", {"-allow-ports", text}, "-allow-ports \"" + text + "\": " + why + example);
 
+  for (const char* option : {"-allow-clients", "-allow-visitors"}) {
+    const auto refuse_networks = [&](const std::string& text, const std::string& why) {
+      refuse("server", {option, text},
+             std::string(option) + " \"" + text + "\": " + why + "; for example " + option +
+                 " 192.0.2.0/24,2001:db8::/32");
+    };
+    refuse_networks("", "an empty item; write networks with commas between them");
+    refuse_networks("localhost", "\"localhost\" is not an IP address");
+    refuse_networks("10.0.0.0/40", "\"40\" in \"10.0.0.0/40\" is not a prefix length from 0 to 32");
+    refuse_networks("10.0.0.7/8", "\"10.0.0.7/8\" has bits behind its prefix; write 10.0.0.0/8 for the "
+                                  "network, or 10.0.0.7 for the address");
+  }
+  for (const char* text : {"", "much", "-1", "5 M"})
+    refuse("server", {"-memory-limit", text},
+           "-memory-limit \"" + std::string(text) +
+               "\": not a size; write it like 512M or 2G, or 0 for no limit");
+  refuse("server", {"-sandbox", "maybe"}, "-sandbox \"maybe\": choose on, off or auto");
+  refuse("server", {"-user", ""}, "-user \"\": no name; for example -user gotunnel");
+  refuse("server", {"-listen", "127.0.0.1:0", "-user", "nobody-has-this-name"},
+         "-user \"nobody-has-this-name\": there is no such user; make one with `useradd --system`, or leave "
+         "it out");
+  refuse("server", {"-memory-limit", "1M"}, "-memory-limit \"1M\": too small; the least is 16M");
   refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");
   refuse("server", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on or off");

@@ -204,6 +204,50 @@ BOOST_AUTO_TEST_CASE(an_original_client_says_its_secret_on_a_line) {
   });
 }
 
+// A line of 4 KiB is allowed, but not in records of one byte, which are 23 bytes on the wire.
+BOOST_AUTO_TEST_CASE(who_sends_too_many_bytes_before_the_proof_is_dropped) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    bench on(where, right_keys(), seed_client_contexts());
+    co_await on.shake();
+    std::size_t records = 0;
+    for (; records < wire::seed_secret_limit - 1 && !on.failure; ++records) {
+      const auto sent = co_await on.client.write(as_bytes("x"));
+      if (!sent) break;
+      co_await yield(3);
+    }
+    co_await on.tasks.join();
+    BOOST_TEST((on.failure == errc::limit_exceeded));
+    BOOST_TEST(records < wire::seed_secret_limit - 1);
+    BOOST_TEST(on.pair.at_a->written() >= link::admission_bytes);
+    BOOST_TEST(on.pair.at_a->written() < link::admission_bytes + 4096);
+    BOOST_TEST(on.punished == 0);
+  });
+}
+
+// Behind the proof there is no such limit.
+BOOST_AUTO_TEST_CASE(the_budget_of_bytes_ends_with_the_proof) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    bench on(where, right_keys(), seed_client_contexts());
+    co_await on.shake();
+    const std::string ok = co_await say_and_hear(on, "open sesame\n");
+    BOOST_TEST(ok == "OK\n");
+    co_await on.tasks.join();
+    BOOST_TEST_REQUIRE(on.admitted.has_value());
+    const std::string much(2 * link::admission_bytes, 'x');
+    const auto sent = co_await on.client.write(as_bytes(much));
+    BOOST_TEST(sent.has_value());
+    std::size_t received = 0;
+    while (received < much.size()) {
+      const auto bytes = co_await on.admitted->carrier->read();
+      BOOST_TEST_REQUIRE((bytes.has_value() && !bytes->empty()));
+      received += bytes->size();
+      on.admitted->carrier->consume(bytes->size());
+    }
+  });
+}
+
 BOOST_AUTO_TEST_CASE(original_clients_can_be_refused) {
   run([](log_capture&) -> asio::awaitable<void> {
     const auto keys = native_only(right_keys());

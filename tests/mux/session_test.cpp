@@ -1,5 +1,7 @@
 #include "gotunnel/mux/session.hpp"
 
+#include "gotunnel/base/counters.hpp"
+
 #include "mux/bench.hpp"
 
 using namespace gotunnel;
@@ -244,6 +246,97 @@ BOOST_AUTO_TEST_CASE(a_run_cancelled_in_the_turn_in_which_it_ends_leaves_nothing
     co_await on.connect();
     on.client->abort(errc::closed);
     on.sessions.cancel();
+    co_await on.sessions.join();
+  });
+}
+
+// Readers that do not read cost themselves their streams, and nobody else the session.
+BOOST_AUTO_TEST_CASE(streams_that_nobody_reads_are_reset_and_the_others_go_on) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    auto for_server = mux_config(wire::smux_role::server);
+    for_server.memory_budget = 1'000'000;
+    for_server.not_read_after = 300ms;
+    mux_bench on(co_await asio::this_coro::executor, mux_config(wire::smux_role::client), for_server);
+    on.start();
+    const auto before = counters::value(counter::streams_not_read);
+    std::vector<mux::mux_stream_ptr> near, far;
+    std::array<error_code, 4> outcomes;
+    int told = 0;
+    for (error_code& outcome : outcomes) {
+      co_await on.connect();
+      on.tasks.spawn("writer", write_to(*on.near, std::string(300'000, 'x'), outcome));
+      on.far->on_failure([&told] { ++told; });
+      near.push_back(std::move(on.near));
+      far.push_back(std::move(on.far));
+    }
+    // Lent before the reset, so it must stay what it is.
+    const auto lent = co_await far[0]->read();
+    BOOST_TEST_REQUIRE(lent.has_value());
+    co_await until([&] { return counters::value(counter::streams_not_read) > before; });
+    const auto reset = counters::value(counter::streams_not_read) - before;
+    BOOST_TEST(reset == 3U); // 256 KiB each: less than half is left
+    BOOST_TEST(told == 3);
+    BOOST_TEST(std::count(lent->begin(), lent->end(), std::byte{'x'}) ==
+               static_cast<std::ptrdiff_t>(lent->size()));
+    log.expect("streams that were not read at all are reset");
+    std::size_t failed = 0, whole = 0;
+    for (std::size_t i = 0; i < far.size(); ++i) {
+      const std::string text = co_await read_some(*far[i], 300'000);
+      if (text.size() == 300'000) {
+        ++whole;
+        continue;
+      }
+      ++failed;
+      const auto end = co_await far[i]->read();
+      BOOST_TEST((end.error() == errc::not_read));
+      co_await until([&] { return static_cast<bool>(outcomes[i]); });
+      BOOST_TEST((near[i]->peer_reason() == wire::smux_reset_reason::not_read));
+    }
+    BOOST_TEST(failed == 3U);
+    BOOST_TEST(whole == 1U);
+    co_await on.tasks.join();
+    co_await on.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(when_the_process_is_short_of_memory_a_session_waits_for_the_others) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    memory_budget memory;
+    memory.set_limit(1'000'000);
+    std::optional<memory_budget::share> other(std::in_place, memory);
+    other->report(900'000);
+    mux_bench on(where);
+    auto pair = make_memory_pair(where);
+    const auto receiver =
+        std::make_shared<mux::session>(where, std::move(pair.b), mux_config(wire::smux_role::server), memory);
+    const auto sender =
+        std::make_shared<mux::session>(where, std::move(pair.a), mux_config(wire::smux_role::client));
+    std::optional<error_code> ends[2];
+    on.sessions.spawn("receiver", mux_bench::run(receiver, ends[0]));
+    on.sessions.spawn("sender", mux_bench::run(sender, ends[1]));
+    std::vector<mux::mux_stream_ptr> near, far;
+    std::array<error_code, 4> outcomes;
+    for (error_code& outcome : outcomes) {
+      near.push_back(std::move(*sender->open()));
+      on.tasks.spawn("writer", write_to(*near.back(), std::string(200'000, 'x'), outcome));
+    }
+    const auto arrived = [&]() -> std::uint64_t { return memory.waiting() - 900'000; };
+    co_await until([&] { return arrived() >= 450'000; });
+    co_await yield(200);
+    BOOST_TEST(arrived() < 800'000U); // its equal part, a half, and one batch of the carrier
+    other.reset();
+    co_await until([&] { return memory.waiting() >= 760'000; }); // nobody here read anything: it looked again
+    for (int i = 0; i < 4; ++i) {
+      auto accepted = co_await receiver->accept();
+      BOOST_TEST_REQUIRE(accepted.has_value());
+      const std::string text = co_await read_some(**accepted, 200'000);
+      BOOST_TEST(text.size() == 200'000U);
+      far.push_back(std::move(*accepted));
+    }
+    co_await on.tasks.join();
+    BOOST_TEST(memory.waiting() == 0U);
+    sender->close(errc::closed);
     co_await on.sessions.join();
   });
 }

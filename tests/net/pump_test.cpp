@@ -22,7 +22,7 @@ struct bench {
       bool& ended;
       ~note_the_end() { ended = true; }
     } const note{ended};
-    totals = co_await net::splice(*one.b, *two.a);
+    totals = co_await net::splice(*one.b, *two.a, patience);
   }
 
   net::stream& left() { return *one.a; }
@@ -33,6 +33,7 @@ struct bench {
   memory_pair one, two;
   net::task_group tasks;
   std::optional<net::pump_totals> totals;
+  duration patience = net::splice_patience;
   bool ended = false;
 };
 
@@ -165,6 +166,52 @@ BOOST_AUTO_TEST_CASE(a_reset_of_one_side_resets_the_other_at_once) {
     on.left().close(net::ending::abort);
     const std::string seen = co_await read_all(on.right());
     BOOST_TEST(seen == "<reset by the peer>");
+    co_await on.tasks.join();
+    BOOST_TEST((on.totals.value().failure == errc::reset));
+  });
+}
+
+// A visitor that does not read must not keep a stream that has failed, nor itself.
+BOOST_AUTO_TEST_CASE(a_failure_does_not_wait_for_a_reader_that_does_not_read) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor);
+    on.patience = 50ms;
+    on.one.at_a->capacity = 1000; // the far left end takes no more
+    on.start();
+    const std::string text(5000, 'x');
+    co_await write(on.right(), text);
+    co_await yield(20);
+    on.b().break_off(errc::not_read);
+    co_await yield(20);
+    BOOST_TEST(!on.ended);
+    co_await on.tasks.join();
+    BOOST_TEST_REQUIRE(on.totals.has_value());
+    BOOST_TEST(static_cast<bool>(on.totals->failure));
+    BOOST_CHECK(on.a().closed() == net::ending::abort);
+    BOOST_CHECK(on.b().closed() == net::ending::abort);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_reader_still_gets_what_came_before_the_failure) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor);
+    on.patience = 100ms;
+    on.b().piece = 1000;
+    on.one.at_a->capacity = 1000;
+    on.start();
+    const std::string text(6000, 'x');
+    co_await write(on.right(), text);
+    co_await yield(20);
+    on.b().break_off(errc::reset);
+    std::size_t got = 0;
+    while (got < text.size()) {
+      co_await pause(40ms); // each step within its patience, all of them far beyond
+      const auto bytes = co_await on.left().read();
+      BOOST_TEST_REQUIRE((bytes.has_value() && !bytes->empty()));
+      got += bytes->size();
+      on.left().consume(bytes->size());
+    }
+    BOOST_TEST(got == text.size());
     co_await on.tasks.join();
     BOOST_TEST((on.totals.value().failure == errc::reset));
   });

@@ -245,6 +245,28 @@ BOOST_AUTO_TEST_CASE(the_peer_may_change_its_key_at_any_time) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(what_is_taken_from_below_can_be_limited) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor);
+    co_await on.handshake();
+    const auto say = [&on](std::size_t size) -> asio::awaitable<void> {
+      const std::string text(size, 'x');
+      const auto sent = co_await on.client.write(as_bytes(text));
+      BOOST_TEST(sent.has_value());
+    };
+    on.server.limit_input(1000);
+    for (int i = 0; i < 2; ++i) {
+      co_await say(400);
+      const auto got = co_await on.server.read();
+      BOOST_TEST_REQUIRE(got.has_value());
+      on.server.consume(got->size());
+    }
+    co_await say(400);
+    const auto more = co_await on.server.read();
+    BOOST_TEST((more.error() == errc::limit_exceeded));
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_broken_record_behind_a_good_one_is_an_error_after_it) {
   run([](log_capture&) -> asio::awaitable<void> {
     half_bench on(co_await asio::this_coro::executor);

@@ -1,3 +1,5 @@
+#include "gotunnel/base/counters.hpp"
+
 #include "reverse/book_bench.hpp"
 #include "support/refuses.hpp"
 
@@ -21,6 +23,25 @@ BOOST_AUTO_TEST_CASE(visitors_of_a_port_go_to_its_holder) {
     BOOST_TEST(holder->visitors[0].peer.address().to_string() == "127.0.0.1");
     co_await on.finish();
     BOOST_TEST(refuses(port));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(visitors_of_other_networks_are_closed_at_once) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto networks = std::get<wire::cidr_set>(wire::cidr_set::parse("10.0.0.0/8,::/0"));
+    const auto before = counters::value(counter::visitors_not_allowed);
+    book_bench on(co_await asio::this_coro::executor, "1-65535", networks);
+    const auto holder = on.holder();
+    const auto port = co_await on.bind(holder, 0, 1, 1);
+    BOOST_TEST_REQUIRE(port != 0);
+    for (std::uint64_t i = 1; i <= 2; ++i) {
+      const auto visitor = loopback_socket::connect(port);
+      co_await until([&] { return counters::value(counter::visitors_not_allowed) == before + i; });
+      BOOST_TEST(visitor.read(1).empty());
+    }
+    BOOST_TEST(holder->visitors.empty());
+    log.expect("is not in -allow-visitors"); // once a second
+    co_await on.finish();
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace gotunnel::testing {
 
@@ -22,6 +23,11 @@ void memory_end::cut(error_code why) {
   ended_ = true;
   broken_ = why;
   changed_.notify();
+}
+
+void memory_end::break_off(error_code why) {
+  cut(why);
+  if (const auto tell = std::exchange(tell_failure_, {})) tell();
 }
 
 result<> memory_end::enter(step which) {

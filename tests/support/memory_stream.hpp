@@ -37,6 +37,9 @@ public:
   /// This end's reader finds the end of the stream, or an error, behind what has arrived.
   void cut(error_code why = {});
 
+  /// The same as cut(), and whoever asked with on_failure() is told.
+  void break_off(error_code why);
+
   [[nodiscard]] std::size_t calls(step which) const { return calls_[index(which)]; }
   [[nodiscard]] std::size_t waiting() const noexcept { return inbox_.size() + lent_.size() - lent_begin_; }
   [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
@@ -64,6 +67,7 @@ private:
   bool shut_ = false;
   std::optional<net::ending> closed_;
   std::uint64_t written_ = 0;
+  std::function<void()> tell_failure_;
   std::array<std::size_t, steps> calls_{};
   std::array<fault, steps> faults_{};
   std::array<bool, steps> stalled_{};
@@ -81,6 +85,7 @@ public:
   void close(net::ending how) override;
   net::task<> wait_writable() override;
   duration round_trip() const override { return here_->round_trip; }
+  void on_failure(std::function<void()> tell) override { here_->tell_failure_ = std::move(tell); }
   std::string peer() const override { return peer_; }
 
 private:

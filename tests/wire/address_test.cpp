@@ -181,6 +181,15 @@ BOOST_AUTO_TEST_CASE(no_port_sets) {
   for (const auto& [text, part] : table) expect_reason(port_set::parse(text), part, text);
 }
 
+BOOST_AUTO_TEST_CASE(ports_below) {
+  const auto below = [](const char* text) {
+    return std::get<port_set>(port_set::parse(text)).any_below(1024);
+  };
+  BOOST_TEST(below("2000,1023"));
+  BOOST_TEST(below("1-65535"));
+  BOOST_TEST(!below("1024-65535"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace gotunnel::wire

@@ -5,11 +5,13 @@
 #pragma once
 
 #include "gotunnel/app/option_set.hpp"
+#include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/base/secret.hpp"
 #include "gotunnel/reverse/client_session.hpp"
 #include "gotunnel/wire/address.hpp"
+#include "gotunnel/wire/cidr.hpp"
 
 #include <filesystem>
 #include <string>
@@ -27,11 +29,17 @@ struct server_config {
   wire::host_port listen;
   std::string bind_host;
   wire::port_set allow_ports;
+  wire::cidr_set allow_clients;
+  wire::cidr_set allow_visitors;
   std::filesystem::path certs;
   duration cert_check{};
   std::size_t workers = 1;
   duration grace{};
   bool seed_peers = true;
+  std::string user; ///< to become once the door is open; empty: stay who we are
+  sandbox_mode sandbox = sandbox_mode::automatic;
+  /// Bytes that may wait for slow readers; 0: each session's own limit counts.
+  std::uint64_t memory_limit = 0;
   log_config logging;
   std::vector<std::string> warnings; ///< to be logged once the log is set up
 };
@@ -49,12 +57,15 @@ struct client_config {
   bool retry = true;
   duration grace{};
   bool seed_peers = true;
+  sandbox_mode sandbox = sandbox_mode::automatic;
+  std::uint64_t memory_limit = 0;
   std::filesystem::path state_dir;
   log_config logging;
   std::vector<std::string> warnings;
 };
 
 [[nodiscard]] const option_set& server_options();
+[[nodiscard]] const option_set& status_options();
 [[nodiscard]] const option_set& client_options();
 [[nodiscard]] const option_set& pki_options();
 

@@ -3,6 +3,7 @@
 
 #include "gotunnel/app/config.hpp"
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,13 @@ namespace gotunnel::app {
 
 [[nodiscard]] std::string program_help();
 [[nodiscard]] std::string server_help();
+[[nodiscard]] std::string status_help();
 [[nodiscard]] std::string client_help();
 [[nodiscard]] std::string pki_help();
 
-/// Sets the log up (colours on a terminal unless NO_COLOR is set) and says what reading the options had to
+/// It is a terminal, and NO_COLOR is not set.
+[[nodiscard]] bool colours_wanted(std::FILE* where);
+/// Sets the log up and says what reading the options had to
 /// warn of.
 void start_log(const log_config& config, const std::vector<std::string>& warnings);
 

@@ -19,6 +19,8 @@ public:
   [[nodiscard]] bytes_view front() const noexcept;
   /// Drops `count` bytes of front().
   void pop(std::size_t count) noexcept;
+  /// Drops all but front().
+  void keep_front() noexcept;
   void clear() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }

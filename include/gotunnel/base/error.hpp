@@ -33,6 +33,7 @@ enum class errc {
   superseded,          ///< a newer session of the same client took over
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
   tls_failure,         ///< TLS ended with an alert or a protocol error
+  not_read,            ///< the stream was reset because nobody read what came for it
   shutting_down,       ///< this process is stopping
 };
 

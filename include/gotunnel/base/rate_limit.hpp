@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace gotunnel {
@@ -32,5 +33,10 @@ private:
   std::optional<time_point> next_;
   std::uint64_t held_back_ = 0;
 };
+
+/// What a log line adds about those held back: nothing, or ` (7 more since the last such line)`.
+[[nodiscard]] inline std::string also_held_back(std::uint64_t count) {
+  return count == 0 ? "" : " (" + std::to_string(count) + " more since the last such line)";
+}
 
 } // namespace gotunnel

@@ -4,9 +4,9 @@
 //   admitted = co_await gate.admit(std::move(socket), context);
 //
 // ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line
-// (wire/seed_greeting). A stranger has `admission_limit` for all of it and costs its TLS state and one fixed
-// buffer; a wrong proof is answered only after `punish` has returned. Every failure closes the socket. On the
-// worker of the caller, which keeps the acceptor alive.
+// (wire/seed_greeting). A stranger has `admission_limit` and `admission_bytes` for all of it and costs its
+// TLS state and one fixed buffer; a wrong proof is answered only after `punish` has returned. Every failure
+// closes the socket. On the worker of the caller, which keeps the acceptor alive.
 #pragma once
 
 #include "gotunnel/base/secret.hpp"
@@ -21,6 +21,8 @@ namespace gotunnel::link {
 namespace asio = boost::asio;
 
 inline constexpr duration admission_limit = 10s;
+/// Cipher text that is read of somebody who has not proved the secret: a handshake and a greeting are 2 KiB.
+inline constexpr std::size_t admission_bytes = 64 * 1024;
 
 /// The secret in the forms that the two protocols need. Made once a process: stretching is slow on purpose.
 struct gate_keys {

@@ -31,6 +31,7 @@ public:
   net::task<> shut() override;
   void close(net::ending how) override;
   net::task<> wait_writable() override;
+  void on_failure(std::function<void()> tell) override;
   std::string peer() const override;
 
   /// Ends both directions, telling the peer why.
@@ -50,6 +51,7 @@ private:
   void finished_by_peer();
   void reset_by_peer(wire::smux_reset_reason reason);
   void forgotten_by_peer();
+  void not_read();
   void sent();
   void fail(error_code why);
 
@@ -59,6 +61,7 @@ private:
   net::signal readable_;
   net::signal writable_;
   error_code failure_;
+  std::function<void()> tell_failure_;
   std::optional<wire::smux_reset_reason> peer_reason_;
   bool offered_ = false;       ///< the core still borrows the bytes of a write()
   bool shut_ = false;          ///< our FIN is on its way

@@ -7,10 +7,12 @@
 // Three tasks: a reader (carrier -> core -> streams), a writer (core -> carrier; it chooses the bytes only
 // when the carrier can take them, so control frames and waiting streams go first), and a keeper (keepalive,
 // round-trip time). When the session ends every stream of it fails. A slow stream stops only itself; when all
-// readers together let the session's memory budget fill, the carrier is not read until some of it is drained.
-// One worker; streams hold the session.
+// readers together let the session's memory budget fill, or its part of the process's (base/memory_budget),
+// the carrier is not read until some of it is drained, and streams that nobody reads are reset after 5 s of
+// that. One worker; streams hold the session.
 #pragma once
 
+#include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/mux/mux_stream.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/signal.hpp"
@@ -26,7 +28,8 @@ namespace gotunnel::mux {
 
 class session : public std::enable_shared_from_this<session> {
 public:
-  session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config);
+  session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
+          memory_budget& memory = memory_budget::of_process());
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
@@ -57,6 +60,9 @@ private:
   asio::awaitable<void> write_carrier();
   asio::awaitable<void> keep_alive();
   void rest_after_work();
+  /// Compares what waits for slow readers with what may, and resets streams that nobody reads when it must.
+  void mind_memory();
+  void count_bytes();
   [[nodiscard]] result<> handle_fed();
   void handle(const wire::smux_event& event);
   void forget(wire::stream_id id);
@@ -66,6 +72,7 @@ private:
   net::executor where_;
   net::stream_ptr carrier_;
   wire::smux_core core_;
+  memory_budget::share memory_;
   duration longest_sleep_; ///< of the keeper
   bool peer_resets_;
   duration forgotten_after_;
@@ -78,8 +85,10 @@ private:
   std::optional<net::deadline> hurry_; ///< armed by close()
   time_point last_heard_;
   time_point round_trip_asked_{};
-  bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
-  bool swollen_;         ///< memory has been used that was not given back
+  std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
+  std::uint64_t bytes_out_ = 0; ///< since count_bytes()
+  bool stirred_ = false;        ///< a bulk of bytes has passed since the keeper looked
+  bool swollen_;                ///< memory has been used that was not given back
   bool closing_ = false;
   bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;

@@ -2,7 +2,9 @@
 //
 // The end of one direction becomes a half-close of the other stream and no more than that; a stream that
 // breaks while it is read resets the other one at once; one that breaks while it is written is still read to
-// its end, so that an answer sent before the break arrives. When both directions ended well both streams are
+// its end, so that an answer sent before the break arrives. A stream that fails while the other one takes
+// nothing (a visitor that does not read) does not wait for it: when what came before has not got on for
+// `patience`, the other one is broken off, too. When both directions ended well both streams are
 // closed gracefully, else abruptly.
 #pragma once
 
@@ -16,7 +18,10 @@ struct pump_totals {
   error_code failure; ///< the first failure, or none
 };
 
+/// How long a stream may take a block of at most 64 KiB when the other one has failed.
+inline constexpr duration splice_patience = 10s;
+
 /// Both streams must outlive the call, which returns only when no operation on them is left.
-asio::awaitable<pump_totals> splice(stream& a, stream& b);
+asio::awaitable<pump_totals> splice(stream& a, stream& b, duration patience = splice_patience);
 
 } // namespace gotunnel::net

@@ -17,6 +17,7 @@
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/net/task.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -38,6 +39,9 @@ public:
   [[nodiscard]] virtual task<> wait_writable() = 0;
   /// Round-trip time to the peer as far as it is known, or zero.
   [[nodiscard]] virtual duration round_trip() const { return duration::zero(); }
+  /// Calls `tell` once, as soon as the stream has failed, though nobody reads or writes; an empty function
+  /// takes that back. A stream that finds failures only where it is used never calls.
+  virtual void on_failure(std::function<void()> /*tell*/) {}
   /// The other end, for people.
   [[nodiscard]] virtual std::string peer() const = 0;
 };

@@ -11,10 +11,14 @@
 #include "gotunnel/crypto/tls_engine.hpp"
 #include "gotunnel/net/stream.hpp"
 
+#include <limits>
+
 namespace gotunnel::net {
 
 class tls_stream final : public stream {
 public:
+  static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+
   tls_stream(const crypto::tls_context& context, stream_ptr below);
 
   /// Errors as of tls_engine::handshake(), or of the stream below. `failure()` then says more.
@@ -29,6 +33,10 @@ public:
   duration round_trip() const override { return below_->round_trip(); }
   std::string peer() const override { return below_->peer(); }
 
+  /// At most so many bytes more will be taken from the stream below; beyond them reading fails with
+  /// errc::limit_exceeded. No limit until told.
+  void limit_input(std::uint64_t bytes) noexcept { input_left_ = bytes; }
+
   [[nodiscard]] const crypto::tls_engine& engine() const noexcept { return engine_; }
 
 private:
@@ -37,6 +45,7 @@ private:
 
   crypto::tls_engine engine_;
   stream_ptr below_;
+  std::uint64_t input_left_ = unlimited;
   std::size_t lent_ = 0; ///< bytes of the stream below that the engine is reading
   block plain_;
   std::size_t begin_ = 0;

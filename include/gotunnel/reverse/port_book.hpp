@@ -12,9 +12,11 @@
 // is closed when the last of them is gone.
 #pragma once
 
+#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/net/tcp.hpp"
 #include "gotunnel/reverse/port_holder.hpp"
+#include "gotunnel/wire/cidr.hpp"
 #include "gotunnel/wire/control.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
@@ -41,6 +43,14 @@ struct bind_question {
 struct port_policy {
   std::string bind_host; ///< public side; empty: all addresses
   wire::port_set allowed;
+  wire::cidr_set visitors{}; ///< who may connect to public ports; others are closed at once
+};
+
+/// For people.
+struct held_port {
+  std::uint16_t port = 0;
+  std::string client_address;
+  wall_time since;
 };
 
 class port_book {
@@ -55,6 +65,8 @@ public:
   /// were accepted go on.
   void release(const port_holder& holder, std::uint16_t port);
   void release_all(const port_holder& holder);
+
+  [[nodiscard]] std::vector<held_port> held() const;
 
   /// Closes all listeners and takes no more.
   void close();
@@ -75,11 +87,13 @@ private:
   asio::awaitable<void> accept_visitors(std::shared_ptr<entry> port);
   void hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::socket socket,
                  asio::ip::tcp::endpoint peer);
+  void turn_away(const asio::ip::tcp::endpoint& who, std::uint16_t port);
 
   net::executor front_;
   port_policy policy_;
   std::map<std::uint16_t, std::shared_ptr<entry>> ports_;
   net::task_group tasks_; ///< accept loops and questions under way
+  rate_limit reports_{1s};
   bool closed_ = false;
 };
 

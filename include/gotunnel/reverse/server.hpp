@@ -5,10 +5,10 @@
 //   s.renew(context);                                 // later handshakes use it; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
 //
-// A stranger costs its TLS state, a deadline, and a place in a bounded queue from which the oldest stranger
-// is dropped when it is full, so that silent connections cannot keep newcomers out. Handshakes run on the
-// workers, never on the accept path. start, renew and stop on the front worker; the server outlives
-// pool.run().
+// A stranger costs its TLS state, a deadline, and a place in a waiting room (reverse/waiting_room), so that
+// silent connections cannot keep newcomers out; one whose address is not allowed is closed when it is
+// accepted. Handshakes run on the workers, never on the accept path. start, renew, held_ports and stop on the
+// front worker; the server outlives pool.run().
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"
@@ -28,6 +28,7 @@ struct server_options {
   port_policy ports;
   link::gate_keys keys;
   crypto::tls_context tls;
+  wire::cidr_set clients{}; ///< who may connect to the tunnel door
 };
 
 class server {
@@ -39,6 +40,7 @@ public:
   void start(net::tcp_listener door);
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
   void renew(const crypto::tls_context& context);
+  [[nodiscard]] std::vector<held_port> held_ports() const { return book_.held(); }
   [[nodiscard]] asio::awaitable<void> stop(duration grace);
 
 private:
@@ -46,6 +48,7 @@ private:
 
   asio::awaitable<void> accept_clients();
   [[nodiscard]] asio::awaitable<void> stop_hall(hall& which, duration grace);
+  void turn_away(const asio::ip::tcp::endpoint& who);
   [[nodiscard]] asio::awaitable<void> punish(wire::ip_endpoint source);
 
   net::worker_pool& pool_;
@@ -56,6 +59,7 @@ private:
   std::optional<net::tcp_listener> door_;
   std::vector<std::unique_ptr<hall>> halls_;
   net::task_group tasks_;
+  rate_limit reports_{1s};
 };
 
 } // namespace gotunnel::reverse

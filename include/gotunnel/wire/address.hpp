@@ -49,6 +49,7 @@ class port_set {
 public:
   [[nodiscard]] static parsed<port_set> parse(std::string_view text);
   [[nodiscard]] bool contains(std::uint16_t port) const noexcept;
+  [[nodiscard]] bool any_below(std::uint16_t port) const noexcept;
   [[nodiscard]] std::string to_string() const;
 
 private:

@@ -32,6 +32,7 @@
 
 #include <array>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -56,6 +57,7 @@ struct smux_config {
   std::size_t max_frame = 32 * 1024;            ///< payload bytes of one PSH we send, 1..65535
   std::uint32_t max_window = 16 * 1024 * 1024;  ///< a stream's window never grows beyond this many bytes
   std::size_t memory_budget = 64 * 1024 * 1024; ///< bytes of this session that may wait for slow readers
+  duration not_read_after = 5s;                 ///< see smux_core::not_read()
   std::size_t max_peer_streams = 32 * 1024;     ///< streams opened by the peer and alive at once
   double opens_per_second = 20'000;             ///< sustained rate of the peer's SYN frames ...
   double opens_burst = 20'000;                  ///< ... and how many it may save up
@@ -120,6 +122,12 @@ public:
   [[nodiscard]] std::size_t buffered() const noexcept; ///< received and not yet consumed, all streams
   /// The driver stops reading the carrier while this holds: the peer has filled the session's memory budget.
   [[nodiscard]] bool over_budget() const noexcept;
+  /// The process as a whole may lend less than `memory_budget` at times, and want small windows.
+  void set_memory(std::uint64_t allowance, bool tight) noexcept;
+  /// To be asked now and then, and while over_budget(): the streams to be reset so that the others go on.
+  /// When the budget has been reached, and `not_read_after` later not even half of it is free, these are
+  /// streams whose readers drained nothing in that time, largest first, as many as make half of it free.
+  [[nodiscard]] std::vector<stream_id> not_read(time_point now);
   /// The carrier's round-trip time as the kernel measures it; windows grow by it. 1 ms until told.
   void set_round_trip(duration rtt) noexcept;
 
@@ -166,6 +174,8 @@ private:
   void schedule(smux_stream& stream) noexcept;
   void queue_control(smux_stream& stream) noexcept;
   void forget_sent(stream_id id) noexcept;
+  [[nodiscard]] std::size_t budget() const noexcept;
+  void begin_crowd(time_point now) noexcept;
 
   smux_config config_;
   std::unordered_map<stream_id, smux_stream, id_hash> streams_;
@@ -177,6 +187,9 @@ private:
   std::size_t buffered_ = 0;
   std::uint64_t growth_ = 0; ///< of all receive windows together
   duration round_trip_ = 1ms;
+  std::uint64_t allowance_ = std::numeric_limits<std::uint64_t>::max();
+  bool tight_ = false;                      ///< all sessions together have much waiting
+  std::optional<time_point> crowded_since_; ///< the budget was reached then
   error_code broken_;
 
   // receiving

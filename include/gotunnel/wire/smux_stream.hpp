@@ -9,6 +9,8 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <limits>
+
 namespace gotunnel::wire {
 
 struct smux_stream
@@ -33,6 +35,8 @@ struct smux_stream
   bool peer_finished = false; ///< the peer's FIN came
   receive_window in;
   send_credit out;
+  /// What its reader had drained when the session's memory became crowded; no number when it came later.
+  std::uint64_t drained_when_crowded = std::numeric_limits<std::uint64_t>::max();
   bytes_view offer{}; ///< what is left of the caller's bytes
 };
 

@@ -5,13 +5,13 @@
 //   ... hold the refusal back for `wait` ...           // and slow the guessing down
 //   book.succeeded(source);                            // the proof was right: forget the failures
 //
-// A source is an IPv4 address or an IPv6 /64, the least that a single customer gets; ports do not matter. A
-// right proof is never held back, so a client behind the same address as a guesser does not suffer.
+// Sources are those of wire/source. A right proof is never held back, so a client behind the same address as
+// a guesser does not suffer.
 // Memory is bounded: sources are forgotten after a while, and the one that failed longest ago makes room.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
-#include "gotunnel/wire/address.hpp"
+#include "gotunnel/wire/source.hpp"
 
 #include <list>
 #include <map>
@@ -32,18 +32,15 @@ public:
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
 
 private:
-  using key = std::array<std::byte, 16>;
   struct entry {
-    key source;
+    source_key source;
     duration penalty; ///< of the next failure
     time_point last;
   };
 
-  [[nodiscard]] static key key_of(const ip_endpoint& source) noexcept;
-
   std::list<entry> entries_; ///< the latest failure last
   // Ordered rather than hashed: strangers choose the keys, and could choose them to collide.
-  std::map<key, std::list<entry>::iterator> places_;
+  std::map<source_key, std::list<entry>::iterator> places_;
 };
 
 } // namespace gotunnel::wire

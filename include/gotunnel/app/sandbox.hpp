@@ -1,0 +1,37 @@
+// What the process may no longer do once it serves: Landlock for files, seccomp for system calls.
+//
+//   log::debug("app", "{}", enter_sandbox(mode, {.writable = {certs}, .may_start_itself = true}));
+//
+// After everything was opened, and before threads are started: both hold for the calling thread and what it
+// starts, for ever. Files: everything below `writable`; reading where the C library and OpenSSL look when
+// they resolve names (/etc, libraries); nothing else, programs included. System calls that a tunnel has no
+// use for fail with EPERM. Descriptors that are open stay open; sockets, Unix sockets included, are not
+// restricted. PR_SET_NO_NEW_PRIVS: a set-uid program gains nothing by being started from here.
+//
+// `automatic` takes what the kernel has; `on` throws usage_error where either of the two is missing.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gotunnel::app {
+
+enum class sandbox_mode { off, automatic, on };
+
+/// `on`, `off` or `auto`.
+[[nodiscard]] std::optional<sandbox_mode> parse_sandbox_mode(std::string_view text) noexcept;
+
+struct sandbox_rules {
+  std::vector<std::filesystem::path> writable; ///< directories; those that do not exist are skipped
+  /// The program's own file may be executed: a server that is upgraded starts its successor. A client never
+  /// starts anything.
+  bool may_start_itself = false;
+};
+
+/// What was done, for the log.
+std::string enter_sandbox(sandbox_mode mode, const sandbox_rules& rules);
+
+} // namespace gotunnel::app

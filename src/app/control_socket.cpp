@@ -1,0 +1,166 @@
+#include "gotunnel/app/control_socket.hpp"
+
+#include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/error.hpp"
+#include "gotunnel/link/greeting_io.hpp"
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/tcp.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <fmt/format.h>
+
+#include <sys/stat.h>
+#include <sys/un.h>
+
+namespace gotunnel::app {
+namespace {
+
+constexpr std::size_t request_limit = 256;
+constexpr std::size_t answer_limit = 1024 * 1024;
+constexpr std::size_t conversations_limit = 8;
+constexpr duration conversation_limit = 5s;
+constexpr std::size_t path_limit = sizeof(sockaddr_un::sun_path) - 1;
+
+std::string refusal(std::string_view why) {
+  return boost::json::serialize(boost::json::object{{"error", why}});
+}
+
+/// Somebody listens there.
+bool answered(const net::executor& where, const asio::local::stream_protocol::endpoint& at) {
+  asio::local::stream_protocol::socket probe(where);
+  error_code ec;
+  probe.connect(at, ec);
+  return !ec;
+}
+
+asio::awaitable<void> ask(std::filesystem::path at, std::string request, result<std::string>& outcome) {
+  const auto where = co_await asio::this_coro::executor;
+  wire::unix_path path{at.string()};
+  auto socket = co_await net::dial(std::move(path), conversation_limit);
+  if (!socket) {
+    outcome = socket.error();
+    co_return;
+  }
+  net::socket_stream stream(std::move(*socket), net::socket_stream::purpose::visitor, at.string());
+  const net::deadline late(where, conversation_limit, [&stream] { stream.close(net::ending::abort); });
+  request += '\n';
+  const auto sent = co_await stream.write(as_bytes(request));
+  if (!sent) {
+    outcome = sent.error();
+    co_return;
+  }
+  outcome = co_await link::read_line(stream, answer_limit);
+  if (late.expired()) outcome = make_error_code(errc::timed_out);
+}
+
+} // namespace
+
+control_socket::control_socket(const net::executor& where, const std::filesystem::path& directory,
+                               request_table requests)
+    : where_(where), path_(directory / control_socket_name), requests_(std::move(requests)), acceptor_(where),
+      conversations_(where, "app") {
+  open();
+}
+
+control_socket::~control_socket() {
+  if (!acceptor_.is_open()) return;
+  error_code ignored;
+  acceptor_.close(ignored);
+  std::error_code gone;
+  std::filesystem::remove(path_, gone);
+}
+
+void control_socket::open() {
+  const auto give_up = [this](std::string_view why) {
+    error_code ignored;
+    acceptor_.close(ignored);
+    trouble_ =
+        fmt::format("{}: {}; `gotunnel server status` will not reach this server", path_.string(), why);
+  };
+  if (path_.native().size() > path_limit)
+    return give_up(fmt::format("longer than the {} bytes that a socket's path may have", path_limit));
+  const protocol::endpoint at(path_.string());
+  struct ::stat there {};
+  if (::lstat(path_.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) return give_up("something that is no socket has that name");
+    if (answered(where_, at)) return give_up("another server has this directory");
+    std::error_code gone;
+    std::filesystem::remove(path_, gone);
+  }
+  error_code ec;
+  acceptor_.open(at.protocol(), ec);
+  if (ec) return give_up(ec.message());
+  // Before threads are started: the mask is the process's.
+  const mode_t mask = ::umask(0177);
+  acceptor_.bind(at, ec);
+  ::umask(mask);
+  if (!ec) acceptor_.listen(static_cast<int>(conversations_limit), ec);
+  if (ec) return give_up(ec.message());
+}
+
+asio::awaitable<void> control_socket::serve() {
+  std::exception_ptr thrown;
+  try {
+    co_await accept_all();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  conversations_.cancel();
+  co_await conversations_.join();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+asio::awaitable<void> control_socket::accept_all() {
+  while (acceptor_.is_open()) {
+    protocol::socket next(where_);
+    auto [ec] = co_await acceptor_.async_accept(next, net::token);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (ec == asio::error::operation_aborted || state.cancelled() != asio::cancellation_type::none) co_return;
+    if (ec) {
+      co_await net::sleep_for(1s); // descriptors have run out, most likely
+      continue;
+    }
+    if (conversations_.size() >= conversations_limit) continue;
+    conversations_.spawn("conversation", converse(std::move(next)));
+  }
+}
+
+asio::awaitable<void> control_socket::converse(protocol::socket socket) {
+  net::socket_stream stream(net::any_socket(std::move(socket)), net::socket_stream::purpose::visitor,
+                            path_.string());
+  const net::deadline late(where_, conversation_limit, [&stream] { stream.close(net::ending::abort); });
+  const auto request = co_await link::read_line(stream, request_limit);
+  if (!request) co_return;
+  const std::string line = answer(*request) + "\n";
+  const auto sent = co_await stream.write(as_bytes(line));
+  if (sent) stream.close(net::ending::graceful);
+}
+
+std::string control_socket::answer(std::string_view request) const {
+  while (request.ends_with('\n') || request.ends_with('\r')) request.remove_suffix(1);
+  const auto found = requests_.find(request);
+  return found != requests_.end() ? found->second() : refusal(fmt::format("unknown request \"{}\"", request));
+}
+
+std::string ask_server(const std::filesystem::path& directory, std::string_view request) {
+  const auto at = directory / control_socket_name;
+  asio::io_context context(1);
+  result<std::string> outcome = make_error_code(errc::closed);
+  net::task_group tasks(context.get_executor(), "app");
+  tasks.spawn("ask", ask(at, std::string(request), outcome));
+  context.run();
+  if (!outcome)
+    throw usage_error(fmt::format("-certs \"{}\": no running server answers there: {}; name the -certs "
+                                  "directory of the server, and run this as its user",
+                                  directory.string(), outcome.error().message()));
+  while (outcome->ends_with('\n')) outcome->pop_back();
+  return *outcome;
+}
+
+} // namespace gotunnel::app

@@ -1,0 +1,157 @@
+#include "gotunnel/app/sandbox.hpp"
+
+#include "gotunnel/app/system_call_filter.hpp"
+#include "gotunnel/app/usage_error.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <link.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace gotunnel::app {
+namespace {
+
+// Sanitizers look into the process from outside (ptrace, /proc) when it ends.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool observed = true;
+#else
+constexpr bool observed = false;
+#endif
+
+using rights = std::uint64_t;
+
+constexpr rights reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr rights changing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                            LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                            LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+                            LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+constexpr rights special = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+                           LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO;
+// Before version 2 no file may move to another directory, which is how certificates change
+// (link/cert_journal).
+constexpr int least_version = 2;
+// Headers of Debian 12 do not know it yet.
+constexpr rights truncating = 1U << 14; // LANDLOCK_ACCESS_FS_TRUNCATE, version 3
+constexpr int truncating_since = 3;
+constexpr rights of_a_file =
+    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | truncating;
+
+// Directories and not single files: resolv.conf and its like are replaced, and a rule holds for the file that
+// was there. The libraries are those of name services, which the C library loads when it needs them.
+constexpr const char* readable[] = {"/etc",
+                                    "/lib",
+                                    "/lib64",
+                                    "/usr",
+                                    "/run/systemd/resolve",
+                                    "/run/NetworkManager",
+                                    "/run/resolvconf",
+                                    "/run/nscd",
+                                    "/sys/devices/system/cpu",
+                                    "/dev/urandom",
+                                    "/dev/null"};
+
+class ruleset {
+public:
+  /// Nothing when the kernel has no Landlock, or one that is too old.
+  [[nodiscard]] static std::optional<ruleset> make() {
+    const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (version < least_version) return std::nullopt;
+    ruleset made;
+    made.version = static_cast<int>(version);
+    made.handled_ = reading | changing | special | (version >= truncating_since ? truncating : 0);
+    const landlock_ruleset_attr attributes{made.handled_};
+    made.descriptor_ =
+        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
+    if (made.descriptor_ < 0) return std::nullopt;
+    return made;
+  }
+  ruleset(ruleset&& other) noexcept
+      : version(other.version), handled_(other.handled_), descriptor_(std::exchange(other.descriptor_, -1)) {}
+  ruleset& operator=(ruleset&&) = delete;
+  ~ruleset() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  /// What does not exist needs no rule.
+  void allow(const std::filesystem::path& below, rights wanted) const {
+    const int place = ::open(below.c_str(), O_PATH | O_CLOEXEC);
+    if (place < 0) return;
+    struct ::stat status {};
+    ::fstat(place, &status);
+    wanted &= handled_ & (S_ISDIR(status.st_mode) ? ~rights{0} : of_a_file);
+    const landlock_path_beneath_attr rule{wanted, place};
+    ::syscall(SYS_landlock_add_rule, descriptor_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    ::close(place);
+  }
+  [[nodiscard]] bool enforce() const { return ::syscall(SYS_landlock_restrict_self, descriptor_, 0) == 0; }
+
+  int version = 0;
+
+private:
+  ruleset() = default;
+
+  rights handled_ = 0;
+  int descriptor_ = -1;
+};
+
+/// The loader that the kernel executes along with this program; empty for a static one.
+std::string interpreter() {
+  std::string path;
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* to) {
+        for (int i = 0; i < object->dlpi_phnum; ++i)
+          if (object->dlpi_phdr[i].p_type == PT_INTERP)
+            *static_cast<std::string*>(to) =
+                reinterpret_cast<const char*>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
+        return 1; // the first object is the program
+      },
+      &path);
+  return path;
+}
+
+/// What was done, or nothing.
+std::string restrict_files(const sandbox_rules& rules) {
+  const auto made = ruleset::make();
+  if (!made) return {};
+  for (const char* path : readable) made->allow(path, reading);
+  made->allow("/dev/null", reading | LANDLOCK_ACCESS_FS_WRITE_FILE);
+  for (const auto& path : rules.writable) made->allow(path, reading | changing | truncating);
+  if (rules.may_start_itself)
+    for (const std::string& path : {std::string("/proc/self/exe"), interpreter()})
+      if (!path.empty()) made->allow(path, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE);
+  return made->enforce() ? fmt::format("Landlock {}", made->version) : "";
+}
+
+} // namespace
+
+std::optional<sandbox_mode> parse_sandbox_mode(std::string_view text) noexcept {
+  if (text == "on") return sandbox_mode::on;
+  if (text == "off") return sandbox_mode::off;
+  if (text == "auto") return sandbox_mode::automatic;
+  return std::nullopt;
+}
+
+std::string enter_sandbox(sandbox_mode mode, const sandbox_rules& rules) {
+  if (mode == sandbox_mode::off) return "no sandbox: -sandbox off";
+  if (mode == sandbox_mode::automatic && observed) return "no sandbox: built with a sanitizer";
+  const bool settled = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  const std::string files = settled ? restrict_files(rules) : "";
+  const bool calls = settled && forbid_system_calls(rules.may_start_itself);
+  if (mode == sandbox_mode::on && (files.empty() || !calls))
+    throw usage_error(
+        fmt::format("-sandbox \"on\": this kernel has no {}; give -sandbox auto to go without it",
+                    files.empty() ? "Landlock" : "seccomp"));
+  return fmt::format("sandbox: {}, {}", files.empty() ? "no Landlock" : files,
+                     calls ? "seccomp" : "no seccomp");
+}
+
+} // namespace gotunnel::app

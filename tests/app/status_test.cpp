@@ -1,0 +1,36 @@
+#include "gotunnel/app/status.hpp"
+
+#include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/counters.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace gotunnel;
+using namespace gotunnel::app;
+
+BOOST_AUTO_TEST_SUITE(status_test)
+
+BOOST_AUTO_TEST_CASE(what_is_said_is_shown) {
+  status_facts facts{"0.0.0.0:7000", 3, 26h + 1s, {{8080, "192.0.2.7:1234", wall_time{}}}};
+  const std::string json = status_json(facts);
+  BOOST_TEST(json.find('\n') == std::string::npos);
+  for (const char* part : {R"("listen":"0.0.0.0:7000")", R"("workers":3)", R"("uptime_seconds":93601)",
+                           R"("port":8080)", R"("client":"192.0.2.7:1234")", R"("limit":)"})
+    BOOST_TEST(json.find(part) != std::string::npos, part);
+  for (const counter each : counters::all())
+    BOOST_TEST(json.find('"' + std::string(name_of(each)) + "\":") != std::string::npos);
+
+  const std::string text = describe_status(json, false);
+  for (const char* part : {"on 0.0.0.0:7000 for 1 d 02:00:01, 3 workers\n", "64.0 MiB for each session",
+                           "proofs_failed", "8080   192.0.2.7:1234 since 1970-01-01 00:00:00 UTC\n"})
+    BOOST_TEST(text.find(part) != std::string::npos, part << " in " << text);
+  BOOST_TEST(text.find('\x1b') == std::string::npos);
+  BOOST_TEST(describe_status(json, true).find('\x1b') != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_of_another_kind_is_one_sentence) {
+  for (const char* text : {"", "no JSON", "[]", "{}", R"({"error":"unknown request"})"})
+    BOOST_CHECK_THROW(static_cast<void>(describe_status(text, false)), usage_error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

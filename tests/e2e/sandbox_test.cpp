@@ -1,0 +1,95 @@
+// The program behind its walls: it works as before, and the walls are there.
+#include "e2e/process_facts.hpp"
+#include "e2e/tunnel.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace gotunnel::testing;
+
+namespace {
+
+/// The words behind `name:` in /proc/PID/status.
+std::string status_line(pid_t process, const std::string& name) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/status");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(name + ":"))
+      return line.substr(std::min(line.find_first_not_of(" \t", name.size() + 1), line.size()));
+  return "?";
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(sandbox)
+
+BOOST_AUTO_TEST_CASE(a_tunnel_works_behind_it) {
+  const scratch_directory room;
+  const words level{"-log-level", "debug"};
+  server_process server(room, {.more = level});
+  const local_service echo(local_service::echo);
+  client_process client(room, server, "localhost:" + std::to_string(echo.port()), {.more = level});
+  BOOST_TEST(visit(client.public_port(), "one") == "one");
+  for (child_process* each : {&server.child(), &client.child()}) {
+    BOOST_TEST(each->captured(output::err).find("sandbox") != std::string::npos);
+    if (sanitized) continue;
+    BOOST_TEST(status_line(each->pid(), "NoNewPrivs") == "1");
+    BOOST_TEST(status_line(each->pid(), "Seccomp") == "2");
+  }
+  BOOST_TEST(server.stop() == 0);
+  BOOST_TEST(client.stop() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(it_can_be_left_out) {
+  const scratch_directory room;
+  server_process server(room, {.more = {"-sandbox", "off"}});
+  BOOST_TEST(status_line(server.child().pid(), "NoNewPrivs") == "0");
+  BOOST_TEST(status_line(server.child().pid(), "Seccomp") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_root_starts_can_become_somebody_else) {
+  const passwd* const nobody = ::getpwnam("nobody");
+  if (::geteuid() != 0 || nobody == nullptr) {
+    BOOST_TEST_MESSAGE("skipped: needs root");
+    return;
+  }
+  const scratch_directory room;
+  std::filesystem::permissions(room.path(), std::filesystem::perms(0755));
+  server_process server(room, {.more = {"-user", "nobody", "-allow-ports", "1024-65535"}});
+  const std::string id = std::to_string(nobody->pw_uid);
+  BOOST_TEST(status_line(server.child().pid(), "Uid") == id + "\t" + id + "\t" + id + "\t" + id);
+  BOOST_TEST(status_line(server.child().pid(), "Groups").find_first_of("0123456789") == std::string::npos);
+  BOOST_TEST(status_line(server.child().pid(), "CapPrm") == "0000000000000000");
+  struct ::stat made {};
+  BOOST_TEST(::stat(room.file("certs").c_str(), &made) == 0);
+  BOOST_TEST(made.st_uid == nobody->pw_uid);
+  const local_service echo(local_service::echo);
+  client_process client(room, server, echo.port());
+  BOOST_TEST(visit(client.public_port(), "one") == "one");
+  BOOST_TEST(server.stop() == 0);
+
+  // Only the ports below 1024 are worth a capability.
+  server_process low(room, {.more = {"-user", "nobody", "-allow-ports", "443,1024-65535"}});
+  BOOST_TEST(status_line(low.child().pid(), "CapEff") == "0000000000000400");
+
+  // A directory of root's is not written to, and not given away.
+  std::filesystem::create_directory(room.path() / "of-root");
+  std::filesystem::permissions(room.path() / "of-root", std::filesystem::perms(0700));
+  child_options options;
+  options.arguments = {"server", "-secret", "x",     "-listen", "127.0.0.1:0",
+                       "-certs", "of-root", "-user", "nobody"};
+  options.directory = room.path().string();
+  const auto refused = run_program(options);
+  BOOST_TEST(refused.code == 2);
+  BOOST_TEST(refused.err.find("-user \"nobody\": it cannot write to of-root: Permission denied") !=
+                 std::string::npos,
+             refused.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
