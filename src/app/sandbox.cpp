@@ -68,7 +68,8 @@ public:
     ruleset made;
     made.version = static_cast<int>(version);
     made.handled_ = reading | changing | special | (version >= truncating_since ? truncating : 0);
-    const landlock_ruleset_attr attributes{made.handled_};
+    landlock_ruleset_attr attributes{}; // newer headers have more members, which stay 0
+    attributes.handled_access_fs = made.handled_;
     made.descriptor_ =
         static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
     if (made.descriptor_ < 0) return std::nullopt;
