@@ -10,6 +10,9 @@
 namespace gotunnel::wire {
 namespace {
 
+// Who does not read its carrier looks dead to a peer that waits for an ACK, if it says nothing.
+constexpr duration paused_interval = 500ms;
+
 smux_config within_limits(smux_config config) noexcept {
   config.max_frame = std::clamp<std::size_t>(config.max_frame, 1, std::numeric_limits<std::uint16_t>::max());
   return config;
@@ -194,24 +197,45 @@ std::vector<stream_id> smux_core::not_read(time_point now) {
 
 void smux_core::set_round_trip(duration rtt) noexcept { round_trip_ = rtt; }
 
+duration smux_core::keepalive_interval() const noexcept {
+  const bool hurried = config_.resumable && over_budget() && config_.keepalive_interval > 0s;
+  return hurried ? std::min(config_.keepalive_interval, paused_interval) : config_.keepalive_interval;
+}
+
 time_point smux_core::deadline() const noexcept {
-  time_point next = never;
-  if (config_.keepalive_interval > 0s && !nop_pending_) next = transmitted_at_ + config_.keepalive_interval;
+  time_point next = config_.resumable && !over_budget() ? ack_.deadline() : never;
+  if (config_.keepalive_interval > 0s && !nop_pending_)
+    next = std::min(next, transmitted_at_ + keepalive_interval());
   if (config_.keepalive_timeout > 0s) next = std::min(next, received_at_ + config_.keepalive_timeout);
   return next;
 }
 
 result<> smux_core::tick(time_point now) {
   if (broken_) return broken_;
-  if (config_.keepalive_interval > 0s && now >= transmitted_at_ + config_.keepalive_interval)
-    nop_pending_ = true;
+  if (config_.keepalive_interval > 0s && now >= transmitted_at_ + keepalive_interval()) nop_pending_ = true;
+  // Who does not read hears no answer, either.
+  if (config_.resumable && over_budget())
+    ack_.pause(now);
+  else if (config_.resumable)
+    ack_.tick(now, round_trip_);
   if (config_.keepalive_timeout > 0s && now >= received_at_ + config_.keepalive_timeout) {
     // Whoever does not read hears nothing: the silence of the peer counts from when we read again.
-    if (!paused_) return broken_ = errc::peer_silent;
+    if (!paused_) {
+      // A resumable session is not over: another carrier may bring the peer back.
+      if (!config_.resumable) broken_ = errc::peer_silent;
+      return errc::peer_silent;
+    }
     received_at_ = now;
     paused_ = over_budget();
   }
   return {};
+}
+
+result<> smux_core::attach(std::uint64_t peer_received, time_point now) noexcept {
+  assert(config_.resumable && input_.empty());
+  received_at_ = transmitted_at_ = now;
+  paused_ = over_budget();
+  return ack_.attach(peer_received, now);
 }
 
 } // namespace gotunnel::wire

@@ -25,6 +25,7 @@ void smux_core::feed(bytes_view bytes, time_point now) {
   input_ = bytes;
   received_at_ = now;
   paused_ = over_budget();
+  ack_.receive(bytes.size(), now);
 }
 
 result<std::optional<smux_event>> smux_core::poll() {
@@ -58,10 +59,12 @@ result<std::optional<smux_event>> smux_core::take_header() {
   const std::optional<bytes_view> bytes = gather(smux_header::size);
   if (!bytes) return std::optional<smux_event>{};
   const result<smux_header> header =
-      decode_header(bytes->first<smux_header::size>(), config_.version, config_.resets);
+      decode_header(bytes->first<smux_header::size>(), config_.version, config_.resets, config_.resumable);
   if (!header) return header.error();
   header_ = *header;
   body_left_ = header_.length;
+  const bool says = header_.command != smux_command::ack && header_.command != smux_command::nop;
+  if (says && config_.resumable) ack_.owe(received_at_);
   switch (header_.command) {
   case smux_command::syn: return on_syn();
   case smux_command::fin: return on_fin();
@@ -70,13 +73,15 @@ result<std::optional<smux_event>> smux_core::take_header() {
     break;
   case smux_command::nop:
   case smux_command::upd:
-  case smux_command::rst: break;
+  case smux_command::rst:
+  case smux_command::ack: break;
   }
   return std::optional<smux_event>{};
 }
 
 result<std::optional<smux_event>> smux_core::take_body() {
   if (header_.command == smux_command::psh) {
+    if (config_.resumable) ack_.owe(received_at_);
     const bytes_view piece = input_.first(std::min(body_left_, input_.size()));
     input_ = input_.subspan(piece.size());
     body_left_ -= piece.size();
@@ -92,6 +97,11 @@ result<std::optional<smux_event>> smux_core::take_body() {
   const std::optional<bytes_view> payload = gather(header_.length);
   if (!payload) return std::optional<smux_event>{};
   body_left_ = 0;
+  if (header_.command == smux_command::ack) {
+    if (header_.id != 0) ack_.asked();
+    if (const result<> sane = ack_.hear(load_le64(*payload)); !sane) return sane.error();
+    return std::optional<smux_event>{};
+  }
   smux_stream* const stream = find(header_.id);
   if (stream == nullptr) return std::optional<smux_event>{};
   if (header_.command == smux_command::rst) return on_reset(*stream, *payload);

@@ -34,20 +34,37 @@ struct smux_core::frame_writer {
 };
 
 bool smux_core::wants_transmit() const noexcept {
-  return nop_pending_ || !scheduler_.empty() || !control_.empty() || !farewells_.empty();
+  return nop_pending_ || ack_.due() || !scheduler_.empty() || !control_.empty() || !farewells_.empty();
 }
 
 std::size_t smux_core::transmit(bytes_span out, time_point now) {
   assert(out.size() >= 64);
   frame_writer to{.out = out, .version = config_.version};
+  const bool others = !scheduler_.empty() || !control_.empty() || !farewells_.empty();
+  if (config_.resumable && (ack_.due() || (others && ack_.worthwhile()))) write_ack(to);
+  const std::size_t acknowledged = to.filled;
   if (write_control(to)) write_streams(to);
-  // Any frame proves that we are alive.
-  if (nop_pending_ && to.filled == 0) to.frame(smux_command::nop, 0);
+  const bool awaited = to.filled > acknowledged;
+  // Any frame proves that we are alive. An ACK spares the peer what it keeps for a replay.
+  if (nop_pending_ && to.filled == 0) {
+    if (config_.resumable)
+      write_ack(to);
+    else
+      to.frame(smux_command::nop, 0);
+  }
+  ack_.transmitted(to.filled, config_.resumable && awaited, now);
   if (to.filled > 0) {
     nop_pending_ = false;
     transmitted_at_ = now;
   }
   return to.filled;
+}
+
+void smux_core::write_ack(frame_writer& to) {
+  const smux_ack::told told = ack_.tell();
+  std::array<std::byte, sizeof(std::uint64_t)> count;
+  store_le64(count, told.received);
+  to.frame(smux_command::ack, told.ask ? 1 : 0, count);
 }
 
 /// False when there is no room for all of it: then no data may go, for it could precede its SYN.

@@ -13,6 +13,7 @@ bool fits(smux_command command, std::uint16_t length) noexcept {
   case smux_command::psh: return true;
   case smux_command::upd: return length == smux_update::size;
   case smux_command::rst: return length == sizeof(std::uint32_t);
+  case smux_command::ack: return length == sizeof(std::uint64_t);
   }
   return false;
 }
@@ -32,12 +33,13 @@ void encode(const smux_update& update, std::span<std::byte, smux_update::size> t
 }
 
 result<smux_header> decode_header(std::span<const std::byte, smux_header::size> from, std::uint8_t version,
-                                  bool resets) noexcept {
+                                  bool resets, bool acks) noexcept {
   const smux_header header{.version = std::to_integer<std::uint8_t>(from[0]),
                            .command = static_cast<smux_command>(from[1]),
                            .length = load_le16(from.subspan<2, 2>()),
                            .id = load_le32(from.subspan<4, 4>())};
-  const bool known = header.command <= (resets ? smux_command::rst : smux_command::upd);
+  const bool known = header.command <= smux_command::upd || (header.command == smux_command::rst && resets) ||
+                     (header.command == smux_command::ack && acks);
   if (header.version != version || !known || !fits(header.command, header.length)) return errc::broken_frame;
   // Version 1 has no windows.
   if (header.command == smux_command::upd && version < 2) return errc::broken_frame;

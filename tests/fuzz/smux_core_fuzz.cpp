@@ -25,6 +25,7 @@ public:
       : rest_(input), flags_(next()), core_({.role = flags_ & 1 ? smux_role::client : smux_role::server,
                                              .version = static_cast<std::uint8_t>(flags_ & 2 ? 1 : 2),
                                              .resets = (flags_ & 4) != 0,
+                                             .resumable = (flags_ & 64) != 0,
                                              .max_frame = flags_ & 8 ? 100u : 32768u,
                                              .memory_budget = flags_ & 16 ? 64u : 100'000u,
                                              .max_peer_streams = 8,
@@ -105,8 +106,8 @@ private:
     require(filled <= out.size());
     // Whole frames, each as a strict peer wants it.
     for (bytes_view said = as_bytes(out).first(filled); !said.empty();) {
-      const auto header =
-          decode_header(said.first<smux_header::size>(), flags_ & 2 ? 1 : 2, (flags_ & 4) != 0);
+      const auto header = decode_header(said.first<smux_header::size>(), flags_ & 2 ? 1 : 2,
+                                        (flags_ & 4) != 0, (flags_ & 64) != 0);
       require(header.has_value() && smux_header::size + header->length <= said.size());
       said = said.subspan(smux_header::size + header->length);
     }

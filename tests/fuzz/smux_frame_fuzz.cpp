@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (input.size() < 1 + smux_header::size) return 0;
   const auto flags = std::to_integer<unsigned>(input[0]);
   const auto from = input.subspan<1, smux_header::size>();
-  const auto header = decode_header(from, flags & 1 ? 1 : 2, (flags & 2) != 0);
+  const auto header = decode_header(from, flags & 1 ? 1 : 2, (flags & 2) != 0, (flags & 4) != 0);
   if (!header) return 0;
   std::array<std::byte, smux_header::size> again;
   encode(*header, again);

@@ -8,13 +8,17 @@
 // finish, are reset; what was received is drained in random amounts or not at all for a while; the carrier
 // delivers in random pieces. Every byte is a function of stream, direction and offset, and is compared where
 // it arrives. After `steps` nothing new begins, all readers read, and both machines must end without a
-// stream, without a buffered byte.
+// stream, without a buffered byte, and with next to nothing kept.
+//
+// A resumable session loses its carrier now and then (`cut_chance`): at any byte, also while what an earlier
+// cut took is sent anew, and with a write under way. Both lives go on, and after a while on another carrier.
 #pragma once
 
-#include "gotunnel/wire/smux_core.hpp"
+#include "gotunnel/wire/resume.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <random>
@@ -26,8 +30,11 @@ namespace gotunnel::testing {
 struct pair_options {
   int steps = 400;
   std::size_t most_streams = 12;
-  double reset_chance = 0.01; ///< of a stream, when it is its turn
-  duration delay = 10ms;      ///< of the carrier, each way
+  double reset_chance = 0.01;           ///< of a stream, when it is its turn
+  duration delay = 10ms;                ///< of the carrier, each way
+  std::uint64_t most_offered = 200'000; ///< bytes at once
+  double open_chance = 0.05;
+  double cut_chance = 0; ///< of the carrier, each step
 };
 
 class smux_pair {
@@ -40,6 +47,8 @@ public:
   bool step() {
     now_ += std::chrono::microseconds(between(1, 3000));
     const bool closing = ++steps_ > options_.steps;
+    if (connected_ && chance(options_.cut_chance)) cut();
+    if (!connected_ && now_ >= back_at_) come_back();
     for (end* each : {&left_, &right_}) {
       live(*each, closing);
       speak(*each);
@@ -48,12 +57,25 @@ public:
     deliver(right_, left_);
     if (!failure_.empty()) return false;
     if (steps_ > options_.steps * 10) return fail("does not come to an end");
-    return !closing || !quiet();
+    if (!closing || !quiet()) return true;
+    // The last ACKs are a matter of time.
+    for (int i = 0; i < 8; ++i) {
+      now_ += 300ms;
+      for (end* each : {&left_, &right_}) {
+        (void)each->core.tick(now_).has_value();
+        speak(*each);
+      }
+      deliver_all();
+    }
+    if (left_.out.kept() > most_kept || right_.out.kept() > most_kept)
+      fail(fmt::format("{} and {} bytes are kept at the end", left_.out.kept(), right_.out.kept()));
+    return false;
   }
 
   [[nodiscard]] const std::string& verdict() const { return failure_; }
   [[nodiscard]] std::uint64_t carried() const { return carried_; }
   [[nodiscard]] std::uint64_t opened() const { return opened_; }
+  [[nodiscard]] std::uint64_t cuts() const { return cuts_; }
 
 private:
   /// One end of a stream, as its application sees it.
@@ -71,13 +93,16 @@ private:
   };
   struct end {
     end(const wire::smux_config& config, time_point now, char with)
-        : core(config, now), name(with), resets(config.resets) {}
+        : core(config, now), out(core, config.resumable), name(with), resets(config.resets) {}
     wire::smux_core core;
+    wire::resume out;
     char name;
     bool resets;
     std::map<wire::stream_id, app> apps;
     std::deque<parcel> outbound;
-    time_point lazy_until{}; ///< nobody reads here before
+    bytes_view writing;             ///< lent to a carrier that has not taken all of it yet
+    std::vector<std::byte> written; ///< what it was when it was lent
+    time_point lazy_until{};        ///< nobody reads here before
   };
 
   static std::byte content(wire::stream_id id, char sender, std::uint64_t offset) {
@@ -96,8 +121,10 @@ private:
   }
 
   void live(end& here, bool closing) {
-    if (const auto ticked = here.core.tick(now_); !ticked) fail(ticked.error().message());
-    if (!closing && here.apps.size() < options_.most_streams && chance(0.05)) {
+    if (connected_) {
+      if (const auto ticked = here.core.tick(now_); !ticked) fail(ticked.error().message());
+    }
+    if (!closing && here.apps.size() < options_.most_streams && chance(options_.open_chance)) {
       here.apps.try_emplace(here.core.open().value());
       ++opened_;
     }
@@ -127,7 +154,7 @@ private:
       return;
     }
     if (!chance(0.5)) return;
-    state.offer.resize(chance(0.3) ? between(1, 100) : between(1, 200'000));
+    state.offer.resize(chance(0.3) ? between(1, 100) : between(1, options_.most_offered));
     for (std::byte& each : state.offer) each = content(id, here.name, state.offered++);
     if (const auto taken = here.core.submit(id, state.offer); !taken)
       fail("submit: " + taken.error().message());
@@ -142,30 +169,71 @@ private:
   }
 
   void speak(end& here) {
-    if (here.outbound.size() > 20) return; // the carrier is full
-    std::vector<std::byte> out(chance(0.2) ? between(64, 600) : between(64, 100'000));
-    const bool wanted = here.core.wants_transmit();
-    out.resize(here.core.transmit(out, now_));
-    if (!wanted && !out.empty()) fail("transmits what it did not want to");
+    if (!connected_ || here.outbound.size() > 20) return; // the carrier is full
+    if (!here.writing.empty()) {
+      if (chance(0.5)) return;
+      if (!std::equal(here.writing.begin(), here.writing.end(), here.written.begin()))
+        fail("what is being written has changed");
+      here.out.wrote(here.writing.size());
+      here.writing = {};
+    }
+    const std::size_t most = chance(0.2) ? between(64, 600) : between(64, 100'000);
+    const bool wanted = here.out.wants_write();
+    const bytes_view bytes = here.out.next(now_, most);
+    if (!wanted && !bytes.empty()) fail("transmits what it did not want to");
     while (const auto id = here.core.poll_sent()) {
       const auto found = here.apps.find(*id);
       if (found == here.apps.end()) continue;
       if (found->second.offer.empty()) fail("sent what was not offered");
       found->second.offer.clear();
     }
-    if (!out.empty()) here.outbound.push_back({now_ + options_.delay, std::move(out)});
+    if (bytes.empty()) return;
+    here.writing = bytes;
+    here.written.assign(bytes.begin(), bytes.end());
+    here.outbound.push_back({now_ + options_.delay, here.written});
   }
 
   void deliver(end& from, end& to) {
     while (!from.outbound.empty() && from.outbound.front().arrives <= now_ && !to.core.over_budget()) {
-      bytes_view rest = from.outbound.front().bytes;
-      while (!rest.empty() && failure_.empty()) {
-        const std::size_t piece = chance(0.1) ? 1 : std::min<std::size_t>(rest.size(), between(1, 20'000));
-        hear(to, from.name, rest.first(piece));
-        rest = rest.subspan(piece);
-      }
+      deliver_pieces(from, to, from.outbound.front().bytes);
       from.outbound.pop_front();
     }
+  }
+  void deliver_pieces(end& from, end& to, bytes_view rest) {
+    while (!rest.empty() && failure_.empty()) {
+      const std::size_t piece = chance(0.1) ? 1 : std::min<std::size_t>(rest.size(), between(1, 20'000));
+      hear(to, from.name, rest.first(piece));
+      rest = rest.subspan(piece);
+    }
+  }
+  void deliver_all() {
+    now_ += options_.delay;
+    deliver(left_, right_);
+    deliver(right_, left_);
+  }
+
+  /// Of what is under way each side gets the beginning, or nothing.
+  void cut() {
+    ++cuts_;
+    for (const auto& [from, to] : {std::pair(&left_, &right_), std::pair(&right_, &left_)}) {
+      while (!from->outbound.empty() && !to->core.over_budget() && chance(0.7)) {
+        const bytes_view bytes = from->outbound.front().bytes;
+        const bool whole = chance(0.6);
+        deliver_pieces(*from, *to, whole ? bytes : bytes.first(between(0, bytes.size() - 1)));
+        if (!whole) break;
+        from->outbound.pop_front();
+      }
+      from->outbound.clear();
+    }
+    left_.writing = right_.writing = {};
+    connected_ = false;
+    back_at_ = now_ + std::chrono::milliseconds(between(0, 20));
+  }
+  void come_back() {
+    connected_ = true;
+    const std::uint64_t left_has = left_.core.received();
+    const std::uint64_t right_has = right_.core.received();
+    if (!left_.out.attach(right_has, now_) || !right_.out.attach(left_has, now_)) fail("does not come back");
   }
 
   void hear(end& here, char sender, bytes_view bytes) {
@@ -173,7 +241,7 @@ private:
     for (;;) {
       const auto polled = here.core.poll();
       if (!polled) return void(fail(fmt::format("{} hears: {}", here.name, polled.error().message())));
-      if (!*polled) return;
+      if (!*polled) return here.out.settle();
       const wire::smux_event& event = **polled;
       using kind = wire::smux_event::kind;
       if (event.what == kind::opened) {
@@ -199,13 +267,17 @@ private:
   }
 
   bool quiet() {
+    if (!connected_) return false;
     for (const end* each : {&left_, &right_}) {
       if (!each->apps.empty() || !each->outbound.empty()) return false;
+      if (!each->writing.empty()) return false;
       if (each->core.stream_count() > 0 || each->core.buffered() > 0 || each->core.wants_transmit())
         return false;
     }
     return true;
   }
+
+  static constexpr std::size_t most_kept = 64; ///< ACKs of ACKs
 
   std::mt19937_64 random_;
   pair_options options_;
@@ -213,6 +285,9 @@ private:
   end left_;
   end right_;
   int steps_ = 0;
+  bool connected_ = true;
+  time_point back_at_{};
+  std::uint64_t cuts_ = 0;
   std::uint64_t carried_ = 0;
   std::uint64_t opened_ = 0;
   std::string failure_;

@@ -89,7 +89,8 @@ inline constexpr time_point start{1h};
   std::vector<std::string> lines;
   while (!bytes.empty()) {
     const std::uint8_t version = std::to_integer<std::uint8_t>(bytes[0]);
-    const auto header = wire::decode_header(bytes.first<wire::smux_header::size>(), version, true).value();
+    const auto header =
+        wire::decode_header(bytes.first<wire::smux_header::size>(), version, true, true).value();
     const bytes_view body = bytes.subspan(wire::smux_header::size, header.length);
     bytes = bytes.subspan(wire::smux_header::size + header.length);
     switch (header.command) {
@@ -107,6 +108,9 @@ inline constexpr time_point start{1h};
     }
     case wire::smux_command::rst:
       lines.push_back(fmt::format("RST {} {}", header.id, load_le32(body)));
+      break;
+    case wire::smux_command::ack:
+      lines.push_back(fmt::format("ACK{} {}", header.id != 0 ? "?" : "", load_le64(body)));
       break;
     }
   }

@@ -54,6 +54,9 @@ constexpr void store(bytes_span to, Integer value, bool little) noexcept {
 [[nodiscard]] constexpr std::uint32_t load_le32(bytes_view b) noexcept {
   return detail::load<std::uint32_t>(b, true);
 }
+[[nodiscard]] constexpr std::uint64_t load_le64(bytes_view b) noexcept {
+  return detail::load<std::uint64_t>(b, true);
+}
 [[nodiscard]] constexpr std::uint16_t load_be16(bytes_view b) noexcept {
   return detail::load<std::uint16_t>(b, false);
 }
@@ -66,6 +69,7 @@ constexpr void store(bytes_span to, Integer value, bool little) noexcept {
 
 constexpr void store_le16(bytes_span b, std::uint16_t v) noexcept { detail::store(b, v, true); }
 constexpr void store_le32(bytes_span b, std::uint32_t v) noexcept { detail::store(b, v, true); }
+constexpr void store_le64(bytes_span b, std::uint64_t v) noexcept { detail::store(b, v, true); }
 constexpr void store_be16(bytes_span b, std::uint16_t v) noexcept { detail::store(b, v, false); }
 constexpr void store_be32(bytes_span b, std::uint32_t v) noexcept { detail::store(b, v, false); }
 constexpr void store_be64(bytes_span b, std::uint64_t v) noexcept { detail::store(b, v, false); }

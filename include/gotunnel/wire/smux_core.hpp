@@ -15,7 +15,9 @@
 // keeps it and reports `consumed` when it is drained. Windows grow with the bandwidth-delay product while the
 // session's memory budget allows (smux_window.hpp). FIN is a half-close: the other direction stays open until
 // its own FIN. Between two gotunnels `resets` adds a frame that smux lacks (command 5, payload: reason u32
-// LE); towards other peers a reset is sent as FIN and the stream is forgotten.
+// LE); towards other peers a reset is sent as FIN and the stream is forgotten. `resumable` adds another (6,
+// see smux_ack.hpp): both sides then know what the other has received, and the session goes on on a new
+// carrier from there (wire/resume.hpp, which keeps the bytes).
 //
 // A broken peer is an error from poll() or tick(); the session is over then, and no call but the destructor
 // makes sense. One thread; no clock, no socket, no allocation per frame after the tables have grown.
@@ -24,6 +26,7 @@
 #include "gotunnel/base/bytes.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/wire/smux_ack.hpp"
 #include "gotunnel/wire/smux_frame.hpp"
 #include "gotunnel/wire/smux_scheduler.hpp"
 #include "gotunnel/wire/smux_stream.hpp"
@@ -54,6 +57,7 @@ struct smux_config {
   smux_role role = smux_role::client;
   std::uint8_t version = 2;
   bool resets = false;                          ///< the peer understands RST
+  bool resumable = false;                       ///< the peer understands ACK
   std::size_t max_frame = 32 * 1024;            ///< payload bytes of one PSH we send, 1..65535
   std::uint32_t max_window = 16 * 1024 * 1024;  ///< a stream's window never grows beyond this many bytes
   std::size_t memory_budget = 64 * 1024 * 1024; ///< bytes of this session that may wait for slow readers
@@ -93,12 +97,28 @@ public:
   /// Fills `out` (64 bytes at least) with whole frames; the number of bytes filled, 0 when there is nothing
   /// to say.
   [[nodiscard]] std::size_t transmit(bytes_span out, time_point now);
+  /// An ACK is due: it goes first into the next transmit().
+  [[nodiscard]] bool ack_due() const noexcept { return ack_.due(); }
   /// A stream whose submitted view went out whole since the last call, or nothing.
   [[nodiscard]] std::optional<stream_id> poll_sent();
 
   // --- keepalive
   [[nodiscard]] time_point deadline() const noexcept;
   [[nodiscard]] result<> tick(time_point now);
+
+  // --- a new carrier, when `resumable`
+  /// Bytes of the peer fed so far.
+  [[nodiscard]] std::uint64_t received() const noexcept { return ack_.received(); }
+  /// Bytes of ours that the peer has told to have received, of those transmitted.
+  [[nodiscard]] std::uint64_t acknowledged() const noexcept { return ack_.acknowledged(); }
+  [[nodiscard]] std::uint64_t transmitted() const noexcept { return ack_.sent(); }
+  /// Goes on; the bytes from `peer_received` on are sent anew by the caller. errc::broken_frame when the peer
+  /// cannot have received that. tick() was not called, and nothing fed, since the old carrier broke.
+  [[nodiscard]] result<> attach(std::uint64_t peer_received, time_point now) noexcept;
+  /// True once each time that an answer is overdue: the carrier may be dead.
+  [[nodiscard]] bool take_doubt() noexcept { return ack_.take_doubt(); }
+  /// Asks for a sign of life; take_doubt() tells when `patience` brought none.
+  void ask(time_point now, duration patience) noexcept { ack_.ask(now, patience); }
 
   // --- streams. An id that is no longer alive is ignored by all of these but open() and submit().
   /// errc::limit_exceeded when the ids are used up.
@@ -156,6 +176,7 @@ private:
   [[nodiscard]] bool admits_stream() noexcept;
 
   // smux_core_transmit.cpp
+  void write_ack(frame_writer& to);
   [[nodiscard]] bool write_control(frame_writer& to);
   void write_update(frame_writer& to, smux_stream& stream);
   void write_streams(frame_writer& to);
@@ -163,6 +184,7 @@ private:
   [[nodiscard]] window_climate climate() const noexcept;
 
   // smux_core.cpp
+  [[nodiscard]] duration keepalive_interval() const noexcept;
   // Ids of one opener are two apart.
   [[nodiscard]] smux_stream*& recent_slot(stream_id id) const noexcept {
     return recent_[(id / 2) % recent_.size()];
@@ -212,6 +234,7 @@ private:
   std::vector<stream_id> sent_; ///< for poll_sent(), from sent_told_ on
   std::size_t sent_told_ = 0;
   bool nop_pending_ = false;
+  smux_ack ack_;
 
   // keepalive
   time_point received_at_;

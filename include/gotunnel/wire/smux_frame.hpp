@@ -1,7 +1,7 @@
 // The smux frame header: version, command, length and stream id; 8 bytes, little endian.
 //
-// Follows xtaci/smux (frame.go): byte-exact for versions 1 and 2. Command 5 is ours and used only between two
-// gotunnels that agreed on it. The decoder checks what can be checked from the header alone.
+// Follows xtaci/smux (frame.go): byte-exact for versions 1 and 2. Commands 5 and 6 are ours and used only
+// between two gotunnels that agreed on them. The decoder checks what can be checked from the header alone.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -24,6 +24,8 @@ enum class smux_command : std::uint8_t {
   nop = 3, ///< keepalive, stream id 0
   upd = 4, ///< v2: consumed u32 LE, window u32 LE
   rst = 5, ///< gotunnel: reason u32 LE; both directions are over
+  ack =
+      6, ///< gotunnel: bytes of the session received so far, u64 LE; id 1 asks for an answer at once, else 0
 };
 
 struct smux_header {
@@ -51,10 +53,11 @@ struct smux_update {
 void encode(const smux_header& header, std::span<std::byte, smux_header::size> to) noexcept;
 void encode(const smux_update& update, std::span<std::byte, smux_update::size> to) noexcept;
 
-/// errc::broken_frame: not `version`, an unknown command, a length that the command cannot have, or RST when
-/// `resets` is off.
+/// errc::broken_frame: not `version`, an unknown command, a length that the command cannot have, or a frame
+/// of ours that is not agreed on: RST when `resets` is off, ACK when `acks` is.
 [[nodiscard]] result<smux_header> decode_header(std::span<const std::byte, smux_header::size> from,
-                                                std::uint8_t version, bool resets) noexcept;
+                                                std::uint8_t version, bool resets,
+                                                bool acks = false) noexcept;
 [[nodiscard]] smux_update decode_update(std::span<const std::byte, smux_update::size> from) noexcept;
 
 } // namespace gotunnel::wire

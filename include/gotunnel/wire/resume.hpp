@@ -1,0 +1,59 @@
+// The sending side of a session that outlives its carriers: what goes to the carrier next, be it new frames
+// of the core or old ones once more.
+//
+//   while (out.wants_write()) { bytes = out.next(now); poll_sent ...; carrier.write(bytes); out.wrote(bytes.size()); }
+//   core.feed(...), core.poll() ...; out.settle();              // what was acknowledged is given back
+//   // the carrier broke; the peer is back on another one and says what it has received:
+//   out.attach(peer_received, now);                             // and the loop above goes on from there
+//
+// Bytes are kept until the peer acknowledges them (smux_ack.hpp); the windows of the streams bound what can
+// be on its way, and `limit` does so whatever the windows say: from there on only ACKs leave. With `keep` off
+// nothing is kept beyond wrote(). What next() lends is good until wrote() or attach(). One thread.
+#pragma once
+
+#include "gotunnel/wire/sent_log.hpp"
+#include "gotunnel/wire/smux_core.hpp"
+
+namespace gotunnel::wire {
+
+class resume {
+public:
+  static constexpr std::size_t default_limit = 32 * 1024 * 1024;
+
+  /// The core outlives it; nobody else calls its transmit().
+  resume(smux_core& core, bool keep, std::size_t limit = default_limit) noexcept
+      : core_(core), keep_(keep), limit_(limit) {}
+  resume(const resume&) = delete;
+  resume& operator=(const resume&) = delete;
+
+  [[nodiscard]] bool wants_write() const noexcept;
+  /// The next bytes for the carrier; new frames of `most` bytes at most, 64 at least. Empty when there is
+  /// nothing to say.
+  [[nodiscard]] bytes_view next(time_point now, std::size_t most = sent_log::largest_batch);
+  /// The carrier has taken these bytes of next().
+  void wrote(std::size_t count) noexcept;
+  /// Gives back what was acknowledged meanwhile.
+  void settle() noexcept;
+
+  /// Begins anew at what the peer has received. errc::broken_frame when it cannot have received that; the
+  /// session is over then.
+  [[nodiscard]] result<> attach(std::uint64_t peer_received, time_point now) noexcept;
+  /// Whether attach() would succeed.
+  [[nodiscard]] bool serves(std::uint64_t peer_received) const noexcept {
+    return core_.acknowledged() <= peer_received && peer_received <= log_.end();
+  }
+
+  /// Bytes kept.
+  [[nodiscard]] std::size_t kept() const noexcept { return log_.size(); }
+
+private:
+  [[nodiscard]] bool full() const noexcept { return log_.size() >= limit_; }
+
+  smux_core& core_;
+  bool keep_;
+  std::size_t limit_;
+  sent_log log_;
+  std::uint64_t written_ = 0; ///< what precedes it the carrier has taken: the rest may be lent out
+};
+
+} // namespace gotunnel::wire
