@@ -52,6 +52,30 @@ net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_co
   co_return peer;
 }
 
+/// What a client that has proved the secret is told.
+asio::awaitable<wire::server_hello> acceptor::welcome(admitted& peer) {
+  const wire::client_hello& hello = peer.hello;
+  wire::server_hello ours;
+  ours.capabilities = own_capabilities();
+  if (hello.can(wire::capability::resume)) peer.resume_window = smaller_window(window_, hello.window);
+  if (peer.resume_window > duration::zero()) {
+    ours.capabilities |= static_cast<std::uint32_t>(wire::capability::resume);
+    ours.window = window_ms(peer.resume_window);
+    std::optional<resumption> on;
+    if (hello.generation != 0) on = co_await desk_(hello);
+    if (on) {
+      ours.session = hello.session;
+      ours.generation = hello.generation;
+      ours.received = on->received;
+      peer.go_on = std::move(on->go_on);
+    }
+  }
+  peer.capabilities = hello.capabilities & ours.capabilities;
+  if (!peer.go_on) crypto::random_bytes(ours.session);
+  peer.session = ours.session;
+  co_return ours;
+}
+
 net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 32>& exporter) {
   const wire::psk_context context{keys_.stretched, exporter};
   wire::hello_bytes theirs{};
@@ -71,9 +95,7 @@ net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 3
     }
   } else {
     peer.hello = *hello;
-    peer.capabilities = hello->capabilities & own_capabilities();
-    ours.capabilities = own_capabilities();
-    crypto::random_bytes(ours.session);
+    ours = co_await welcome(peer);
   }
   crypto::random_bytes(ours.nonce);
   const auto answer = wire::make_server_hello(ours, theirs, context);

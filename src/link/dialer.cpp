@@ -9,7 +9,7 @@
 
 namespace gotunnel::link {
 
-net::task<reached> dialer::reach() {
+net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   failure_.clear();
   const auto where = co_await asio::this_coro::executor;
   const auto begin = std::chrono::steady_clock::now();
@@ -36,7 +36,7 @@ net::task<reached> dialer::reach() {
   if (server.native) {
     const auto exporter = stream.engine().exporter(wire::exporter_label);
     if (!exporter) co_return exporter.error();
-    greeted = co_await greet_native(server, *exporter);
+    greeted = co_await greet_native(server, *exporter, wanted);
   } else {
     greeted = co_await greet_seed(server);
   }
@@ -45,13 +45,23 @@ net::task<reached> dialer::reach() {
   co_return server;
 }
 
-net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32>& exporter) {
+net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32>& exporter,
+                                 const std::optional<resume_request>& wanted) {
   const wire::psk_context context{options_.keys.stretched, exporter};
   wire::client_hello ours;
   ours.capabilities = own_capabilities();
   ours.client = options_.client;
   ours.instance = options_.instance;
   crypto::random_bytes(ours.nonce);
+  if (options_.resume_window > duration::zero()) {
+    ours.capabilities |= static_cast<std::uint32_t>(wire::capability::resume);
+    ours.window = window_ms(options_.resume_window);
+  }
+  if (wanted) {
+    ours.session = wanted->session;
+    ours.generation = wanted->generation;
+    ours.received = wanted->received;
+  }
   const auto sent_hello = wire::make_client_hello(ours, context);
   const auto sent = co_await server.carrier->write(sent_hello);
   if (!sent) co_return sent.error();
@@ -62,7 +72,13 @@ net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32
   const auto hello = wire::read_server_hello(theirs, sent_hello, context);
   if (!hello) co_return hello.error();
   if (hello->status != wire::hello_status::accepted) co_return errc::refused;
-  server.capabilities = hello->capabilities & own_capabilities();
+  server.capabilities = hello->capabilities & ours.capabilities;
+  server.session = hello->session;
+  if ((server.capabilities & static_cast<std::uint32_t>(wire::capability::resume)) != 0)
+    server.resume_window = smaller_window(options_.resume_window, hello->window);
+  server.resumed = wanted && server.resume_window > duration::zero() && hello->session == wanted->session &&
+                   hello->generation == wanted->generation;
+  server.received = hello->received;
   co_return result<>();
 }
 

@@ -24,12 +24,16 @@ constexpr std::size_t client_id_at = 16;
 constexpr std::size_t client_instance_at = 32;
 constexpr std::size_t client_session_at = 48;
 constexpr std::size_t client_nonce_at = 64;
+constexpr std::size_t client_window_at = 84;
+constexpr std::size_t client_received_at = 88;
 
 constexpr std::size_t server_status_at = 5;
 constexpr std::size_t server_reserved_at = 6;
 constexpr std::size_t server_session_at = 16;
 constexpr std::size_t server_nonce_at = 32;
-constexpr std::size_t server_padding_at = 64;
+constexpr std::size_t server_received_at = 64;
+constexpr std::size_t server_window_at = 72;
+constexpr std::size_t server_padding_at = 76;
 
 template <std::size_t Size>
 void put(hello_bytes& to, std::size_t at, const std::array<std::byte, Size>& value) {
@@ -93,6 +97,8 @@ hello_bytes make_client_hello(const client_hello& hello, const psk_context& cont
   put(bytes, client_instance_at, hello.instance);
   put(bytes, client_session_at, hello.session);
   put(bytes, client_nonce_at, hello.nonce);
+  store_be32(bytes_span{bytes}.subspan(client_window_at), hello.window);
+  store_be64(bytes_span{bytes}.subspan(client_received_at), hello.received);
   put(bytes, proof_at, client_proof(bytes, context));
   return bytes;
 }
@@ -111,6 +117,8 @@ result<client_hello> read_client_hello(const hello_bytes& from, const psk_contex
   take(from, client_instance_at, hello.instance);
   take(from, client_session_at, hello.session);
   take(from, client_nonce_at, hello.nonce);
+  hello.window = load_be32(bytes_view{from}.subspan(client_window_at));
+  hello.received = load_be64(bytes_view{from}.subspan(client_received_at));
   return hello;
 }
 
@@ -120,6 +128,8 @@ hello_bytes make_server_hello(const server_hello& hello, const hello_bytes& clie
   bytes[server_status_at] = static_cast<std::byte>(hello.status);
   put(bytes, server_session_at, hello.session);
   put(bytes, server_nonce_at, hello.nonce);
+  store_be64(bytes_span{bytes}.subspan(server_received_at), hello.received);
+  store_be32(bytes_span{bytes}.subspan(server_window_at), hello.window);
   if (carries_proof(hello.status)) put(bytes, proof_at, server_proof(bytes, client, context));
   return bytes;
 }
@@ -143,6 +153,8 @@ result<server_hello> read_server_hello(const hello_bytes& from, const hello_byte
   hello.generation = load_be32(bytes_view{from}.subspan(generation_at));
   take(from, server_session_at, hello.session);
   take(from, server_nonce_at, hello.nonce);
+  hello.received = load_be64(bytes_view{from}.subspan(server_received_at));
+  hello.window = load_be32(bytes_view{from}.subspan(server_window_at));
   return hello;
 }
 

@@ -47,7 +47,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   client.client = from.array<16>();
   client.instance = from.array<16>();
   client.session = from.array<16>();
-  client.nonce = from.array<32>();
+  client.nonce = from.array<20>();
+  client.window = from.number();
+  client.received = load_be64(from.array<8>());
   const hello_bytes client_bytes = make_client_hello(client, context);
   const auto read_client = read_client_hello(client_bytes, context);
   if (!read_client || *read_client != client) std::abort();
@@ -58,6 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   server.generation = from.number();
   server.session = from.array<16>();
   server.nonce = from.array<32>();
+  server.received = load_be64(from.array<8>());
+  server.window = from.number();
   const auto read_server =
       read_server_hello(make_server_hello(server, client_bytes, context), client_bytes, context);
   const bool welcome = server.status == hello_status::accepted || server.status == hello_status::busy;

@@ -28,6 +28,7 @@ struct bench {
     auto next = co_await door.accept(where);
     BOOST_TEST_REQUIRE(next.has_value());
     link::acceptor gate(keys, []() -> asio::awaitable<void> { co_return; });
+    gate.offer_resume(window, [this](const wire::client_hello& hello) { return decide(hello); });
     auto socket = std::make_unique<net::socket_stream>(net::any_socket(std::move(next->socket)),
                                                        net::socket_stream::purpose::carrier, "client");
     auto peer = co_await gate.admit(std::move(socket), server);
@@ -37,6 +38,14 @@ struct bench {
       failure = peer.error();
   }
 
+  asio::awaitable<std::optional<link::acceptor::resumption>> decide(const wire::client_hello& hello) {
+    asked = hello;
+    co_return on;
+  }
+
+  duration window{};                            ///< of the server
+  std::optional<link::acceptor::resumption> on; ///< what it answers who wants to resume
+  std::optional<wire::client_hello> asked;      ///< by whom
   net::tcp_listener door;
   link::gate_keys keys;
   crypto::tls_context server;
@@ -69,6 +78,63 @@ BOOST_AUTO_TEST_CASE(the_dialer_and_the_acceptor_agree) {
       BOOST_TEST(sent.has_value());
       const auto got = co_await on.admitted->carrier->read();
       BOOST_TEST(as_text(got.value()) == "through");
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_smaller_window_counts_and_none_is_off) {
+  struct row {
+    duration client, server, agreed;
+  };
+  for (const row& each : {row{60s, 5s, 5s}, row{1500ms, 60s, 1500ms}, row{0s, 60s, 0s}, row{60s, 0s, 0s}}) {
+    run([&each](log_capture&) -> asio::awaitable<void> {
+      bench on(co_await asio::this_coro::executor, tls_contexts::common(), right_keys());
+      on.window = each.server;
+      on.options.resume_window = each.client;
+      link::dialer way(on.options);
+      const auto reached = co_await way.reach();
+      co_await on.tasks.join();
+      BOOST_TEST_REQUIRE((reached.has_value() && on.admitted.has_value()));
+      BOOST_CHECK(reached->resume_window == each.agreed);
+      BOOST_CHECK(on.admitted->resume_window == each.agreed);
+      BOOST_TEST(reached->capabilities == on.admitted->capabilities);
+      BOOST_CHECK(reached->session == on.admitted->session);
+      BOOST_TEST(!reached->resumed);
+      BOOST_TEST(!on.asked.has_value());
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_goes_on_if_the_server_still_has_it) {
+  for (const bool known : {true, false}) {
+    run([known](log_capture&) -> asio::awaitable<void> {
+      bench on(co_await asio::this_coro::executor, tls_contexts::common(), right_keys());
+      on.window = on.options.resume_window = 60s;
+      net::stream_ptr carrier;
+      if (known) {
+        on.on.emplace();
+        on.on->received = 0x123456789abcd;
+        on.on->go_on = [&carrier](net::stream_ptr next) { carrier = std::move(next); };
+      }
+      link::dialer way(on.options);
+      std::optional<link::resume_request> wanted(std::in_place);
+      wanted->session.fill(std::byte{9});
+      wanted->generation = 4;
+      wanted->received = 0xfedcba9876543;
+      const auto reached = co_await way.reach(wanted);
+      co_await on.tasks.join();
+      BOOST_TEST_REQUIRE((reached.has_value() && on.admitted.has_value() && on.asked.has_value()));
+      BOOST_CHECK(on.asked->session == wanted->session);
+      BOOST_TEST(on.asked->generation == 4U);
+      BOOST_TEST(on.asked->received == wanted->received);
+      BOOST_TEST(reached->resumed == known);
+      BOOST_TEST((on.admitted->go_on != nullptr) == known);
+      BOOST_TEST((reached->session == wanted->session) == known);
+      BOOST_CHECK(reached->session == on.admitted->session);
+      if (!known) co_return;
+      BOOST_TEST(reached->received == 0x123456789abcdU);
+      on.admitted->go_on(std::move(on.admitted->carrier));
+      BOOST_TEST((carrier != nullptr));
     });
   }
 }

@@ -35,7 +35,9 @@ client_hello a_client() {
   hello.client = filled<16>(0xaa);
   hello.instance = filled<16>(0xbb);
   hello.session = filled<16>(0xcc);
-  hello.nonce = filled<32>(0xdd);
+  hello.nonce = filled<20>(0xdd);
+  hello.window = 0x21222324;
+  hello.received = 0x3132333435363738;
   return hello;
 }
 
@@ -46,6 +48,8 @@ server_hello a_server(hello_status status = hello_status::accepted) {
   hello.generation = 0x15161718;
   hello.session = filled<16>(0xee);
   hello.nonce = filled<32>(0xff);
+  hello.received = 0x4142434445464748;
+  hello.window = 0x51525354;
   return hello;
 }
 
@@ -87,7 +91,7 @@ BOOST_AUTO_TEST_CASE(layout_is_as_documented) {
   BOOST_TEST(to_hex(bytes_view{first}.first(96)) == "47544e3101000000"
                                                     "0102030405060708" +
                                                         times(16, "aa") + times(16, "bb") + times(16, "cc") +
-                                                        times(32, "dd"));
+                                                        times(20, "dd") + "21222324" + "3132333435363738");
   const auto proof = crypto::hmac_sha256(
       ours.key.view(), {as_bytes("gotunnel/1 client"), ours.exporter, bytes_view{first}.first(96)});
   BOOST_TEST(to_hex(bytes_view{first}.subspan(96)) == to_hex(proof));
@@ -95,7 +99,8 @@ BOOST_AUTO_TEST_CASE(layout_is_as_documented) {
   const hello_bytes second = make_server_hello(a_server(hello_status::busy), first, ours);
   BOOST_TEST(to_hex(bytes_view{second}.first(96)) == "47544e3101030000"
                                                      "1112131415161718" +
-                                                         times(16, "ee") + times(32, "ff") + times(32, "00"));
+                                                         times(16, "ee") + times(32, "ff") +
+                                                         "4142434445464748" + "51525354" + times(20, "00"));
   const auto answer = crypto::hmac_sha256(
       ours.key.view(), {as_bytes("gotunnel/1 server"), ours.exporter, first, bytes_view{second}.first(96)});
   BOOST_TEST(to_hex(bytes_view{second}.subspan(96)) == to_hex(answer));
@@ -114,7 +119,7 @@ BOOST_AUTO_TEST_CASE(proofs_serve_one_key_one_connection_one_role) {
 
   // An answer to another hello of the same client.
   client_hello again = a_client();
-  again.nonce = filled<32>(0xde);
+  again.nonce = filled<20>(0xde);
   const hello_bytes other_first = make_client_hello(again, ours);
   BOOST_TEST(read_server_hello(second, other_first, ours).error() == errc::wrong_secret);
 
@@ -141,10 +146,10 @@ BOOST_AUTO_TEST_CASE(no_bit_of_the_server_hello_can_change) {
                        [&](const hello_bytes& hello, std::size_t at) {
                          const auto read = read_server_hello(hello, first, ours);
                          BOOST_TEST(read.has_error());
-                         const bool reserved = at < 4 || at == 6 || at == 7 || (at >= 64 && at < 96);
+                         const bool reserved = at < 4 || at == 6 || at == 7 || (at >= 76 && at < 96);
                          if (reserved) BOOST_TEST(read.error() == errc::broken_frame);
                          if (at == 4) BOOST_TEST(read.error() == errc::refused);
-                         if ((at >= 8 && at < 64) || at >= 96) BOOST_TEST(read.error() == errc::wrong_secret);
+                         if ((at >= 8 && at < 76) || at >= 96) BOOST_TEST(read.error() == errc::wrong_secret);
                        });
 }
 

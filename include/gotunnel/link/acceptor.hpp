@@ -1,12 +1,13 @@
 // From a stranger's socket to an authenticated carrier: TLS handshake, ALPN, proof of the secret.
 //
-//   acceptor gate(keys, punish);
+//   acceptor gate(keys, punish);  gate.offer_resume(60s, desk);
 //   admitted = co_await gate.admit(std::move(socket), context);
 //
 // ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line
 // (wire/seed_greeting). A stranger has `admission_limit` and `admission_bytes` for all of it and costs its
 // TLS state and one fixed buffer; a wrong proof is answered only after `punish` has returned. Every failure
-// closes the socket. On the worker of the caller, which keeps the acceptor alive.
+// closes the socket. A client that wants to go on with a session is answered as `desk` says; its carrier then
+// belongs to that session, and not to a new one. On the worker of the caller, which keeps the acceptor alive.
 #pragma once
 
 #include "gotunnel/base/secret.hpp"
@@ -14,7 +15,9 @@
 #include "gotunnel/net/stream.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <optional>
 
 namespace gotunnel::link {
 
@@ -39,28 +42,57 @@ struct admitted {
   bool native = false;
   wire::client_hello hello;       ///< native: who the client is
   std::uint32_t capabilities = 0; ///< native: what both sides can do
+  wire::peer_id session{};        ///< native: the server's name for it
+  duration resume_window{};       ///< for how long both keep a session without a carrier; 0: not at all
+  /// Takes the carrier of a session that goes on; none when the session is new.
+  std::function<void(net::stream_ptr)> go_on;
 };
 
 class acceptor {
 public:
+  /// A session that goes on, whose former carrier is out of use by now.
+  struct resumption {
+    std::uint64_t received = 0; ///< bytes of the client that have reached it
+    std::function<void(net::stream_ptr)> go_on;
+  };
+  /// Whether the session that this client asks for goes on.
+  using resume_desk = std::function<asio::awaitable<std::optional<resumption>>(const wire::client_hello&)>;
+
   /// Called before a wrong proof is answered; returns when it has been held back long enough.
   using punisher = std::function<asio::awaitable<void>()>;
 
   acceptor(const gate_keys& keys, punisher punish, duration limit = admission_limit)
       : keys_(keys), punish_(std::move(punish)), limit_(limit) {}
 
+  /// Lets clients come back to a session for as long as both sides want, if longer than 0.
+  void offer_resume(duration window, resume_desk desk) {
+    window_ = window;
+    desk_ = std::move(desk);
+  }
   /// `failure()` says more about an error.
   [[nodiscard]] net::task<admitted> admit(net::stream_ptr socket, const crypto::tls_context& context);
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
 private:
+  [[nodiscard]] asio::awaitable<wire::server_hello> welcome(admitted& peer);
   [[nodiscard]] net::task<> greet_native(admitted& peer, const std::array<std::byte, 32>& exporter);
   [[nodiscard]] net::task<> greet_seed(admitted& peer);
 
   const gate_keys& keys_;
   punisher punish_;
   duration limit_;
+  duration window_{};
+  resume_desk desk_;
   std::string failure_;
 };
+
+/// The smaller of two windows, of which one came off the network in milliseconds.
+[[nodiscard]] inline duration smaller_window(duration ours, std::uint32_t theirs) noexcept {
+  return std::min<duration>(ours, std::chrono::milliseconds(theirs));
+}
+/// As a hello says it.
+[[nodiscard]] inline std::uint32_t window_ms(duration window) noexcept {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(window).count());
+}
 
 } // namespace gotunnel::link

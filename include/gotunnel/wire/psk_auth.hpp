@@ -11,16 +11,24 @@
 // role: no replay, no relay, no oracle. A hello has a fixed size: a stranger costs a fixed buffer. Integers
 // are big endian.
 //
+// Resume (both have the capability): each side says for how long it keeps a session without a carrier; the
+// smaller window counts. A client whose carrier broke names the session, the generation of the carrier that
+// it offers (one more for each attempt) and how many of the session's bytes it has received. A server that
+// goes on with it repeats session and generation and says what it has received; else it gives the id of a new
+// session.
+//
 // client hello                                server hello
 //   0  4  "GTN1"                                0  4  "GTN1"
 //   4  1  version (1)                           4  1  version (1)
 //   5  3  zero                                  5  1  status
 //   8  4  capabilities                          6  2  zero
-//  12  4  generation (resume; 0)                8  4  capabilities
-//  16 16  client id                            12  4  generation (resume; 0)
+//  12  4  generation (0: new session)           8  4  capabilities
+//  16 16  client id                            12  4  generation (0: new session)
 //  32 16  instance id                          16 16  session id
 //  48 16  session id to resume (0: new)        32 32  nonce
-//  64 32  nonce                                64 32  zero
+//  64 20  nonce                                64  8  received (resume; 0)
+//  84  4  window, ms (resume; else nonce)      72  4  window, ms (resume; 0)
+//  88  8  received (resume; else nonce)        76 20  zero
 //  96 32  proof                                96 32  proof (zero when the status says that the proof was
 //  refused)
 #pragma once
@@ -50,6 +58,7 @@ struct psk_context {
 /// Bits that both hellos carry; what both set is in force.
 enum class capability : std::uint32_t {
   stream_reset = 1u << 0, ///< RST frames (smux_frame.hpp)
+  resume = 1u << 1,       ///< ACK frames, and sessions that outlive their carrier
 };
 
 struct client_hello {
@@ -58,8 +67,13 @@ struct client_hello {
   peer_id client{};
   peer_id instance{};
   peer_id session{};
-  std::array<std::byte, 32> nonce{};
+  std::array<std::byte, 20> nonce{};
+  std::uint32_t window = 0;   ///< ms; of no meaning without capability::resume, as is what follows
+  std::uint64_t received = 0; ///< bytes of `session`
 
+  [[nodiscard]] bool can(capability what) const noexcept {
+    return (capabilities & static_cast<std::uint32_t>(what)) != 0;
+  }
   friend bool operator==(const client_hello&, const client_hello&) = default;
 };
 
@@ -76,6 +90,8 @@ struct server_hello {
   std::uint32_t generation = 0;
   peer_id session{};
   std::array<std::byte, 32> nonce{};
+  std::uint64_t received = 0;
+  std::uint32_t window = 0; ///< ms
 
   friend bool operator==(const server_hello&, const server_hello&) = default;
 };
