@@ -83,7 +83,7 @@ void mux_stream::reset(wire::smux_reset_reason reason) {
 
 net::task<> mux_stream::wait_writable() { co_return result<>(); }
 
-std::string mux_stream::peer() const { return fmt::format("stream {} of {}", id_, owner_->carrier_->peer()); }
+std::string mux_stream::peer() const { return fmt::format("stream {} of {}", id_, owner_->peer_); }
 
 void mux_stream::prioritize() { owner_->core_.prioritize(id_); }
 

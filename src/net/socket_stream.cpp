@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -42,6 +43,14 @@ void tune(int socket, socket_stream::purpose use) noexcept {
   if (use == socket_stream::purpose::visitor) return;
   set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, carrier_unsent_bytes);
   set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, carrier_unacknowledged_ms);
+}
+
+std::optional<tcp_info> tcp_facts(const any_socket& of) noexcept {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  auto& socket = const_cast<any_socket&>(of); // native_handle() is not const in Asio
+  if (::getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return info;
 }
 
 } // namespace
@@ -137,11 +146,26 @@ task<> socket_stream::wait_writable() {
 }
 
 duration socket_stream::round_trip() const {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  auto& socket = const_cast<any_socket&>(socket_); // native_handle() is not const in Asio
-  if (::getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return duration::zero();
-  return std::chrono::microseconds(info.tcpi_rtt);
+  const auto known = tcp_facts(socket_);
+  return known ? std::chrono::microseconds(known->tcpi_rtt) : duration::zero();
+}
+
+bool socket_stream::heard_within(duration limit) const {
+  const auto known = tcp_facts(socket_);
+  return known && std::chrono::milliseconds(known->tcpi_last_ack_recv) < limit;
+}
+
+bool socket_stream::move_to(const executor& where) {
+  if (begin_ < end_ || !socket_.is_open()) return false;
+  error_code ec;
+  const auto protocol = socket_.local_endpoint(ec).protocol();
+  const int handle = ec ? -1 : socket_.release(ec);
+  any_socket moved(where);
+  if (!ec) moved.assign(protocol, handle, ec);
+  if (!ec) moved.native_non_blocking(true, ec);
+  if (ec) return false;
+  socket_ = std::move(moved);
+  return true;
 }
 
 } // namespace gotunnel::net

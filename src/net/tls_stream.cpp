@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace gotunnel::net {
 namespace {
@@ -115,6 +116,14 @@ task<> tls_stream::shut() {
   const auto flushed = co_await flush();
   if (!flushed) co_return flushed.error();
   co_return co_await below_->shut();
+}
+
+bool tls_stream::move_to(const executor& where) {
+  if (begin_ < end_ || engine_.pending_input() > 0) return false;
+  // Blocks go back to the pool of the thread that they came from.
+  plain_ = block();
+  below_->consume(std::exchange(lent_, 0));
+  return below_->move_to(where);
 }
 
 void tls_stream::close(ending how) { below_->close(how); }

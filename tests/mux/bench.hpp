@@ -25,11 +25,11 @@ struct mux_bench {
       : mux_bench(where, mux_config(wire::smux_role::client, resets),
                   mux_config(wire::smux_role::server, resets)) {}
   mux_bench(const net::executor& where, const wire::smux_config& for_client,
-            const wire::smux_config& for_server)
+            const wire::smux_config& for_server, duration window = duration::zero())
       : pair(make_memory_pair(where)),
-        client(std::make_shared<mux::session>(where, std::move(pair.a), for_client)),
-        server(std::make_shared<mux::session>(where, std::move(pair.b), for_server)), tasks(where, "test"),
-        sessions(where, "test") {}
+        client(std::make_shared<mux::session>(where, std::move(pair.a), for_client, window)),
+        server(std::make_shared<mux::session>(where, std::move(pair.b), for_server, window)),
+        tasks(where, "test"), sessions(where, "test") {}
 
   void start() {
     sessions.spawn("client", run(client, client_end));

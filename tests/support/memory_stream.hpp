@@ -86,6 +86,7 @@ public:
   net::task<> wait_writable() override;
   duration round_trip() const override { return here_->round_trip; }
   void on_failure(std::function<void()> tell) override { here_->tell_failure_ = std::move(tell); }
+  bool move_to(const net::executor&) override { return true; } // one context is all there is
   std::string peer() const override { return peer_; }
 
 private:

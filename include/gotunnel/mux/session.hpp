@@ -9,7 +9,14 @@
 // round-trip time). When the session ends every stream of it fails. A slow stream stops only itself; when all
 // readers together let the session's memory budget fill, or its part of the process's (base/memory_budget),
 // the carrier is not read until some of it is drained, and streams that nobody reads are reset after 5 s of
-// that. One worker; streams hold the session.
+// that.
+//
+// With a resume window the session outlives its carrier by that long (wire/resume.hpp):
+//   while (co_await s->lost()) { ...reach the peer again...; s->attach(std::move(carrier), what the peer received); }
+// A carrier that breaks, or that is dead by all signs, is lost; the streams wait, and the bytes that the peer
+// did not get go to the next carrier. The end of the carrier in good order, a protocol error and close() end
+// the session as ever. fence() takes the carrier that is there out of use: nothing is read from it any more.
+// One worker; streams hold the session.
 #pragma once
 
 #include "gotunnel/base/memory_budget.hpp"
@@ -17,26 +24,32 @@
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/signal.hpp"
 #include "gotunnel/net/stream.hpp"
+#include "gotunnel/wire/resume.hpp"
 #include "gotunnel/wire/smux_core.hpp"
+
+#include <boost/asio/steady_timer.hpp>
 
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 namespace gotunnel::mux {
 
 class session : public std::enable_shared_from_this<session> {
 public:
+  /// A `resume_window` above 0 goes with config.resumable.
   session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
-          memory_budget& memory = memory_budget::of_process());
+          duration resume_window = duration::zero(), memory_budget& memory = memory_budget::of_process());
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// Carries until close(), or until the carrier or the peer fails. Once per session.
+  /// Carries until close(), or until the peer fails, or the carrier does and no other comes. Once per
+  /// session.
   asio::awaitable<error_code> run();
   /// Ends the session: frames already due still leave, then the carrier is shut and the peer's own end
-  /// awaited, all of it for at most a second.
+  /// awaited, all of it for at most a second; at once when there is no carrier.
   void close(error_code why);
   /// Ends the session at once; nothing more is sent.
   void abort(error_code why);
@@ -45,34 +58,68 @@ public:
   /// The next stream that the peer opens; the session's end as an error.
   [[nodiscard]] net::task<mux_stream_ptr> accept();
 
+  // --- resume
+  /// Returns when the session waits for another carrier: true; or when it has ended: false.
+  [[nodiscard]] asio::awaitable<bool> lost();
+  /// Returns when it waits no longer: true; or when it has ended: false.
+  [[nodiscard]] asio::awaitable<bool> carried();
+  [[nodiscard]] bool waiting() const noexcept { return !carrier_ && !ended_; }
+  /// Why the last carrier was lost.
+  [[nodiscard]] const error_code& loss() const noexcept { return loss_; }
+  /// Takes the carrier out of use, if there is one; true when the session waits for another then.
+  [[nodiscard]] asio::awaitable<bool> fence();
+  /// Bytes of the peer that have arrived, for the peer to go on from; stands still while the session waits.
+  [[nodiscard]] std::uint64_t received() const noexcept { return core_.received(); }
+  /// Whether the peer can have received that.
+  [[nodiscard]] bool serves(std::uint64_t peer_received) const noexcept { return out_.serves(peer_received); }
+  /// Goes on, if the session waits; false, and the carrier is dropped, if not. A count of the peer that
+  /// cannot be right ends the session.
+  bool attach(net::stream_ptr carrier, std::uint64_t peer_received);
+  /// The way to the peer may have changed: the carrier is lost unless the peer is heard of within a second.
+  void doubt_carrier();
+
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// It opens nothing more.
   [[nodiscard]] bool closing() const noexcept { return closing_ || ended_; }
   [[nodiscard]] std::size_t stream_count() const noexcept { return streams_.size(); }
-  [[nodiscard]] const net::stream& carrier() const noexcept { return *carrier_; }
+  /// The other end of the latest carrier, for people.
+  [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   /// When the peer was last heard of.
   [[nodiscard]] time_point last_heard() const noexcept { return last_heard_; }
 
 private:
   friend class mux_stream;
 
-  asio::awaitable<void> read_carrier();
-  asio::awaitable<void> write_carrier();
-  asio::awaitable<void> keep_alive();
-  void rest_after_work();
-  /// Compares what waits for slow readers with what may, and resets streams that nobody reads when it must.
-  void mind_memory();
-  void count_bytes();
+  // session.cpp
   [[nodiscard]] result<> handle_fed();
   void handle(const wire::smux_event& event);
   void forget(wire::stream_id id);
-  /// Core state has changed: the writer, the reader or both may have something to do.
+  /// Compares what waits for slow readers with what may, and resets streams that nobody reads when it must.
+  void mind_memory();
+  void count_bytes();
+  /// Core state has changed: the writer, the reader, the keeper or all of them may have something to do.
   void wake();
+
+  // session_carrier.cpp
+  asio::awaitable<void> ride(asio::awaitable<void> (session::*task)());
+  asio::awaitable<void> read_carrier();
+  asio::awaitable<void> write_carrier();
+  asio::awaitable<void> shut_carrier();
+  asio::awaitable<void> keep_alive();
+  void look_after_carrier();
+  void rest_after_work();
+  /// The carrier failed: the session waits for another, or ends.
+  void lose(error_code why);
+  void leave_carrier();
+  [[nodiscard]] bool riding() const noexcept { return carrier_ && !fenced_ && !ended_; }
 
   net::executor where_;
   net::stream_ptr carrier_;
+  std::string peer_;
   wire::smux_core core_;
+  wire::resume out_;
   memory_budget::share memory_;
+  duration resume_window_;
   duration longest_sleep_; ///< of the keeper
   bool peer_resets_;
   duration forgotten_after_;
@@ -81,14 +128,21 @@ private:
   net::signal work_;                   ///< the core has something to transmit, or closing
   net::signal drained_;                ///< the core is below its budget again
   net::signal accepted_;               ///< opened_by_peer_ has grown, or the session ended
-  net::signal ending_;                 ///< ended_
+  net::signal changed_;                ///< ended_, or the carrier came or went
   std::optional<net::deadline> hurry_; ///< armed by close()
+  std::optional<net::deadline> hold_;  ///< armed while there is no carrier
+  asio::steady_timer nap_;             ///< the keeper's
+  time_point nap_ends_ = never;
   time_point last_heard_;
   time_point round_trip_asked_{};
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
-  bool stirred_ = false;        ///< a bulk of bytes has passed since the keeper looked
-  bool swollen_;                ///< memory has been used that was not given back
+  time_point rested_at_{};
+  int riders_ = 0;      ///< tasks that use carrier_
+  bool fenced_ = false; ///< carrier_ is lost, and goes when its riders have left it
+  error_code loss_;
+  bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
+  bool swollen_;         ///< memory has been used that was not given back
   bool closing_ = false;
   bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;

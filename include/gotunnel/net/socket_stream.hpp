@@ -29,6 +29,8 @@ public:
   void close(ending how) override;
   task<> wait_writable() override;
   duration round_trip() const override;
+  bool heard_within(duration limit) const override;
+  bool move_to(const executor& where) override;
   std::string peer() const override { return peer_; }
 
 private:

@@ -42,6 +42,11 @@ public:
   /// Calls `tell` once, as soon as the stream has failed, though nobody reads or writes; an empty function
   /// takes that back. A stream that finds failures only where it is used never calls.
   virtual void on_failure(std::function<void()> /*tell*/) {}
+  /// Whether the system has heard of the peer within `limit`, be it only that it has bytes of ours.
+  [[nodiscard]] virtual bool heard_within(duration /*limit*/) const { return false; }
+  /// Makes another worker's thread the stream's own. Nothing may wait on it; false, and the stream is of no
+  /// more use, when bytes are unread or it cannot move at all.
+  [[nodiscard]] virtual bool move_to(const executor& /*where*/) { return false; }
   /// The other end, for people.
   [[nodiscard]] virtual std::string peer() const = 0;
 };

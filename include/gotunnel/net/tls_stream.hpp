@@ -31,6 +31,8 @@ public:
   void close(ending how) override;
   task<> wait_writable() override { return below_->wait_writable(); }
   duration round_trip() const override { return below_->round_trip(); }
+  bool heard_within(duration limit) const override { return below_->heard_within(limit); }
+  bool move_to(const executor& where) override;
   std::string peer() const override { return below_->peer(); }
 
   /// At most so many bytes more will be taken from the stream below; beyond them reading fails with

@@ -1,0 +1,186 @@
+// What a session does on its carrier, and when it loses it.
+#include "gotunnel/base/resident_memory.hpp"
+#include "gotunnel/mux/session.hpp"
+
+#include <algorithm>
+
+namespace gotunnel::mux {
+namespace {
+
+// So much at once is a transfer, which leaves buffers behind, and not a few words.
+constexpr std::size_t bulk = 16 * 1024;
+// The kernel's round-trip estimate changes slowly.
+constexpr duration round_trip_refresh = 500ms;
+// While the carrier is not read nobody tells when other sessions have made room.
+constexpr duration memory_round = 250ms;
+// A path on which the system has heard of the peer since then is alive, however slow.
+constexpr duration sign_of_life = 1s;
+
+time_point now() { return std::chrono::steady_clock::now(); }
+
+} // namespace
+
+/// Reader or writer, on one carrier after the other.
+asio::awaitable<void> session::ride(asio::awaitable<void> (session::*task)()) {
+  while (!ended_) {
+    if (!riding()) {
+      co_await changed_.wait();
+      continue;
+    }
+    ++riders_;
+    co_await (this->*task)();
+    leave_carrier();
+  }
+}
+
+void session::lose(error_code why) {
+  if (ended_ || fenced_ || !carrier_) return;
+  if (resume_window_ <= duration::zero() || closing_) return abort(why);
+  fenced_ = true;
+  loss_ = why;
+  carrier_->close(net::ending::abort);
+  work_.notify();
+  drained_.notify();
+}
+
+/// The last one to leave a lost carrier drops it.
+void session::leave_carrier() {
+  if (--riders_ > 0 || !fenced_ || ended_) return;
+  carrier_.reset();
+  fenced_ = false;
+  hold_.emplace(where_, resume_window_, [this] { abort(loss_); });
+  changed_.notify();
+}
+
+asio::awaitable<bool> session::lost() {
+  while (carrier_ && !ended_) co_await changed_.wait();
+  co_return !ended_;
+}
+
+asio::awaitable<bool> session::carried() {
+  while (!carrier_ && !ended_) co_await changed_.wait();
+  co_return !ended_;
+}
+
+asio::awaitable<bool> session::fence() {
+  lose(errc::superseded);
+  co_return co_await lost();
+}
+
+bool session::attach(net::stream_ptr carrier, std::uint64_t peer_received) {
+  if (!waiting()) return false;
+  if (const auto served = out_.attach(peer_received, now()); !served) {
+    abort(served.error());
+    return false;
+  }
+  hold_.reset();
+  carrier_ = std::move(carrier);
+  peer_ = carrier_->peer();
+  last_heard_ = now();
+  round_trip_asked_ = {};
+  changed_.notify();
+  wake();
+  return true;
+}
+
+void session::doubt_carrier() {
+  if (!riding() || resume_window_ <= duration::zero()) return;
+  core_.ask(now(), sign_of_life);
+  wake();
+}
+
+asio::awaitable<void> session::read_carrier() {
+  while (riding()) {
+    mind_memory();
+    if (core_.over_budget()) {
+      const net::deadline again(where_, memory_round, [this] { drained_.notify(); });
+      co_await drained_.wait();
+      continue;
+    }
+    const auto bytes = co_await carrier_->read();
+    if (!riding()) co_return; // a fenced carrier has nothing more to say
+    if (!bytes) co_return lose(bytes.error());
+    if (bytes->empty()) co_return abort(errc::closed);
+    last_heard_ = now();
+    stirred_ |= bytes->size() >= bulk;
+    bytes_in_ += bytes->size();
+    if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
+      round_trip_asked_ = last_heard_;
+      core_.set_round_trip(carrier_->round_trip());
+    }
+    core_.feed(*bytes, last_heard_);
+    const auto handled = handle_fed();
+    if (!handled) co_return abort(handled.error());
+    out_.settle();
+    carrier_->consume(bytes->size());
+    wake();
+  }
+}
+
+asio::awaitable<void> session::write_carrier() {
+  while (riding()) {
+    if (!out_.wants_write()) {
+      if (closing_) co_return co_await shut_carrier();
+      co_await work_.wait();
+      continue;
+    }
+    const auto ready = co_await carrier_->wait_writable();
+    if (!ready) co_return lose(ready.error());
+    if (!riding()) co_return; // the streams of an ended session have taken their bytes back
+    const bytes_view frames = out_.next(now());
+    while (const auto id = core_.poll_sent()) {
+      const auto found = streams_.find(*id);
+      if (found != streams_.end()) found->second->sent();
+    }
+    if (frames.empty()) continue;
+    wake();
+    stirred_ |= frames.size() >= bulk;
+    const auto written = co_await carrier_->write(frames);
+    if (!written) co_return lose(written.error());
+    bytes_out_ += frames.size();
+    if (riding()) out_.wrote(frames.size());
+  }
+}
+
+/// All has been said.
+asio::awaitable<void> session::shut_carrier() {
+  const auto shut = co_await carrier_->shut();
+  if (!shut) co_return abort(why_);
+  said_all_ = true;
+  // A socket that is closed with unread bytes resets its connection and takes back what is under way: the
+  // last bytes of the visitors. So the peer's end comes first, or the end of its time.
+  while (!ended_) co_await work_.wait();
+}
+
+asio::awaitable<void> session::keep_alive() {
+  while (!ended_) {
+    // While a NOP waits for the writer the core does not say when the next one is due. A sleep until the
+    // peer's own limit would then be too long: the peer would hear nothing for all of its limit.
+    const time_point due = riding() ? core_.deadline() : never;
+    nap_ends_ = std::max(std::min<time_point>(due, now() + longest_sleep_), now() + 1ms);
+    nap_.expires_at(std::chrono::time_point_cast<asio::steady_timer::duration>(nap_ends_));
+    [[maybe_unused]] auto [ignored] = co_await nap_.async_wait(net::token);
+    if (riding()) look_after_carrier();
+    mind_memory();
+    rest_after_work();
+    count_bytes();
+  }
+}
+
+void session::look_after_carrier() {
+  if (const auto kept = core_.tick(now()); !kept) return lose(kept.error());
+  if (core_.take_doubt() && !carrier_->heard_within(sign_of_life)) return lose(errc::peer_silent);
+  wake();
+}
+
+/// What a bulk transfer, or the start of the process, needed is given back when a round of the keeper has
+/// passed without one.
+void session::rest_after_work() {
+  if (now() - rested_at_ < longest_sleep_) return;
+  rested_at_ = now();
+  if (!stirred_ && swollen_) return_unused_memory();
+  swollen_ = stirred_;
+  stirred_ = false;
+}
+
+} // namespace gotunnel::mux
