@@ -6,6 +6,7 @@
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/crypto/digest.hpp"
+#include "gotunnel/net/route_watch.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
 #include "gotunnel/reverse/client_identity.hpp"
@@ -37,6 +38,7 @@ reverse::client_options make_options(const client_config& config, const wire::pe
                          client,
                          {}};
   crypto::random_bytes(way.instance);
+  way.resume_window = config.resume_window;
   reverse::client_options options{std::move(way)};
   options.remote_port = config.remote_port;
   options.target = config.target;
@@ -52,6 +54,15 @@ asio::awaitable<void> run_until_stopped(reverse::carrier_group& client, net::wor
   co_await client.run();
   signals.cancel();
   pool.release();
+}
+
+/// A new address or route may have cut the carriers without a word.
+asio::awaitable<void> watch_routes(net::route_watch watch, reverse::carrier_group& client) {
+  for (;;) {
+    const auto changed = co_await watch.changed();
+    if (!changed) co_return;
+    client.doubt_carriers();
+  }
 }
 
 asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::carrier_group& client,
@@ -101,6 +112,9 @@ int client_command(const arguments& given) {
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));
+  // Without it a dead way is still found, by its silence.
+  auto routes = net::route_watch::open(pool.front().where());
+  if (routes) signals.spawn("routes", watch_routes(std::move(*routes), client));
   tasks.spawn("client", run_until_stopped(client, pool, signals));
   pool.run();
   if (client.exit_code() == 0) log::info("app", "stopped");

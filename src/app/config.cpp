@@ -100,6 +100,13 @@ std::uint64_t read_memory_limit(const parsed_options& given) {
   return *bytes;
 }
 
+/// It crosses the wire as 32 bits of milliseconds, and an hour of bytes that wait is more than anybody wants.
+duration read_resume_window(const parsed_options& given) {
+  const duration window = read_duration(given, "resume-window", 0ms);
+  if (window > 1h) throw wrong(given, "resume-window", "too long; the most is 1h");
+  return window;
+}
+
 sandbox_mode read_sandbox(const parsed_options& given) {
   const auto mode = parse_sandbox_mode(given.text("sandbox"));
   if (!mode) throw wrong(given, "sandbox", "choose on, off or auto");
@@ -155,6 +162,9 @@ const option sandbox_option{"sandbox", "on|off|auto", "auto",
 const option secret_option{"secret", "TEXT", "",
                            "shared secret; better by file or environment: arguments are visible"};
 const option secret_file_option{"secret-file", "FILE", "", "read the shared secret from a file"};
+const option resume_window_option{
+    "resume-window", "DURATION", "60s",
+    "how long connections outlive a broken carrier, until another takes over; 0 ends them with it"};
 const option grace_option{"grace", "DURATION", "10s",
                           "how long running connections may finish when stopping"};
 const option log_level_option{"log-level", "LEVEL", "info", "trace, debug, info, warn or error"};
@@ -178,6 +188,9 @@ const option_set& server_options() {
         "how often the certificates are looked at: renewed when due, read again when changed"},
        {"user", "NAME", "", "become this user when the tunnel port is open; only when started as root"},
        {"workers", "N", "0", "threads; 0 means one per core"},
+       resume_window_option,
+       {"resume-hold", "DURATION", "2s",
+        "how long new visitors wait for a client whose carrier broke, before they are refused"},
        grace_option,
        seed_peers_option,
        memory_limit_option,
@@ -207,7 +220,9 @@ const option_set& client_options() {
        {"carriers", "N", "1",
         "connections that share the visitors, 1 to 16; several are faster where packets get lost"},
        {"max-retry-interval", "DURATION", "60s", "longest pause between attempts"},
-       {"no-retry", "", "", "end with exit code 1 instead of trying again"},
+       {"no-retry", "", "",
+        "end with exit code 1 instead of trying again; -resume-window is 0 then unless given"},
+       resume_window_option,
        {"state-dir", "DIR", "",
         "where the client's id is kept (default $XDG_STATE_HOME/gotunnel or ~/.local/state/gotunnel)"},
        grace_option,
@@ -241,6 +256,8 @@ server_config read_server_config(const parsed_options& given) {
   config.workers = read_number<std::size_t>(given, "workers", 0, workers_limit, "the count of threads");
   if (config.workers == 0)
     config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, workers_limit);
+  config.resume_window = read_resume_window(given);
+  config.resume_hold = read_duration(given, "resume-hold", 0ms);
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
   config.memory_limit = read_memory_limit(given);
@@ -263,6 +280,8 @@ client_config read_client_config(const parsed_options& given) {
       read_number<std::uint8_t>(given, "carriers", 1, wire::carriers_limit, "the count of carriers");
   config.max_retry_interval = read_duration(given, "max-retry-interval", 10ms);
   config.retry = !given.on("no-retry");
+  config.resume_window = read_resume_window(given);
+  if (!config.retry && !given.given("resume-window")) config.resume_window = 0s;
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
   config.memory_limit = read_memory_limit(given);

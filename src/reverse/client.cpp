@@ -4,7 +4,11 @@
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/deadline.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <utility>
 
 namespace gotunnel::reverse {
 namespace {
@@ -41,34 +45,106 @@ asio::awaitable<void> client::keep_connected() {
       exit_code_ = 1;
       co_return;
     }
+    if (spare_) {
+      log::warn("reverse", "{}; the server has forgotten it, so this is a new one", sentence);
+      continue;
+    }
     const duration wait = backoff_.next(random01());
-    const double seconds = std::chrono::duration<double>(wait).count();
-    // The same trouble again is not news.
-    if (owner_.is_news(sentence))
-      log::warn("reverse", "{}; trying again in {:.1f} s", sentence, seconds);
-    else
-      log::debug("reverse", "{}; trying again in {:.1f} s", sentence, seconds);
+    report(sentence, wait);
     co_await net::sleep_for(wait);
   }
 }
 
+void client::report(const std::string& trouble, duration wait) {
+  const double seconds = std::chrono::duration<double>(wait).count();
+  // The same trouble again is not news.
+  if (owner_.is_news(trouble))
+    log::warn("reverse", "{}; trying again in {:.1f} s", trouble, seconds);
+  else
+    log::debug("reverse", "{}; trying again in {:.1f} s", trouble, seconds);
+}
+
+asio::awaitable<void> client::keep_carried(client_session& session) {
+  for (;;) {
+    const bool waits = co_await session.lost();
+    if (!waits) co_return;
+    const auto begin = std::chrono::steady_clock::now();
+    log::warn("reverse", "{}the connection with {} was lost: {}; its visitors wait for another, for {} s",
+              named(), server_, session.loss().message(),
+              std::chrono::duration_cast<std::chrono::seconds>(session.resume_window()).count());
+    const bool on = co_await carry_on(session);
+    if (!on) co_return;
+    (void)owner_.is_news(""); // whatever comes next is
+    const auto took = std::chrono::steady_clock::now() - begin;
+    log::info("reverse", "{}the session with {} goes on after {:.1f} s", named(), server_,
+              std::chrono::duration<double>(took).count());
+  }
+}
+
+/// False when the session is over.
+asio::awaitable<bool> client::carry_on(client_session& session) {
+  wire::backoff pause(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval);
+  while (session.waiting()) {
+    std::optional<link::resume_request> wanted = session.next_request();
+    auto reached = co_await dialer_.reach(wanted);
+    if (reached) {
+      if (session.go_on(*reached)) co_return true;
+      if (!reached->resumed) spare_.emplace(std::move(*reached));
+      co_return false;
+    }
+    const duration wait = pause.next(random01());
+    const std::string trouble = explain(reached.error());
+    report(trouble, wait);
+    co_await net::sleep_for(wait);
+  }
+  co_return false;
+}
+
+std::string client::named() const { return number_ == 0 ? "" : fmt::format("carrier {}: ", number_); }
+
 asio::awaitable<std::string> client::attempt() {
-  log::debug("reverse", "connecting to {}", server_);
-  auto reached = co_await dialer_.reach();
-  if (!reached) co_return explain(reached.error());
-  if (!reached->native) log::info("reverse", "{} speaks the original GoTunnel protocol", server_);
+  if (!spare_) {
+    log::debug("reverse", "connecting to {}", server_);
+    auto reached = co_await dialer_.reach();
+    if (!reached) co_return explain(reached.error());
+    spare_.emplace(std::move(*reached));
+  }
+  link::reached server = std::move(*spare_);
+  spare_.reset();
+  if (!server.native) log::info("reverse", "{} speaks the original GoTunnel protocol", server_);
+  const bool wanted = options_.way.resume_window > duration::zero();
+  if (wanted && server.resume_window == duration::zero() && !std::exchange(told_, true))
+    log::info("reverse", "{}{} does not resume: visitors are lost with their connection to it", named(),
+              server_);
 
   client_session::ready_handler ready = [this](const wire::bound_answer& answer) {
     backoff_.reset();
     owner_.up(number_, answer);
   };
-  session_ = std::make_unique<client_session>(where_, std::move(*reached), owner_.port_to_ask(), number_,
+  session_ = std::make_unique<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
                                               options_.target, std::move(ready));
-  const auto outcome = co_await session_->run();
+  const auto outcome = co_await run_session();
   const std::string sentence = explain(outcome);
   leaving_.push_back(session_.get());
   tasks_.spawn("drain", drain(std::move(session_)));
   co_return sentence;
+}
+
+asio::awaitable<session_outcome> client::run_session() {
+  net::task_group carriers(where_, "reverse");
+  if (session_->resumable()) carriers.spawn("carriers", keep_carried(*session_));
+  session_outcome outcome;
+  std::exception_ptr cancelled;
+  try {
+    outcome = co_await session_->run();
+  } catch (...) {
+    cancelled = std::current_exception();
+  }
+  if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  carriers.cancel();
+  co_await carriers.join();
+  if (cancelled) std::rethrow_exception(cancelled);
+  co_return outcome;
 }
 
 /// What a session leaves behind; the next one does not wait for it.

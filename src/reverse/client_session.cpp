@@ -23,6 +23,7 @@ constexpr duration drain_limit = 10s;
 wire::smux_config mux_config(const link::reached& server) {
   wire::smux_config config;
   config.role = wire::smux_role::client;
+  config.resumable = server.resume_window > duration::zero();
   config.resets = (server.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
   if (server.native)
     config.max_frame = wire::native_max_frame;
@@ -36,10 +37,10 @@ wire::smux_config mux_config(const link::reached& server) {
 client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
                                std::uint8_t carrier, local_target target, ready_handler ready)
     : where_(std::move(where)), native_(server.native), remote_port_(remote_port), carrier_(carrier),
-      target_(std::move(target)), ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_),
-      changed_(where_) {
+      id_(server.session), resume_window_(server.resume_window), target_(std::move(target)),
+      ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
   const auto config = mux_config(server);
-  mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config);
+  mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config, resume_window_);
 }
 
 asio::awaitable<session_outcome> client_session::run() {
@@ -186,7 +187,8 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
 /// with it.
 net::task<> client_session::read_header(mux::mux_stream& inside) {
   constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
-  net::deadline late(where_, header_limit, [&] { inside.reset(wire::smux_reset_reason::aborted); });
+  // It may come in two parts, with the loss of a carrier in between.
+  net::deadline late(where_, header_limit + resume_window_, [&] { inside.reset(wire::smux_reset_reason::aborted); });
   const block memory(block_size::small); // a frame of this size would be allocated for each visitor
   const bytes_span bytes = memory.span().first(wire::proxy_header_limit);
   const auto head = co_await link::read_exactly(inside, bytes.first(fixed));
@@ -210,8 +212,20 @@ net::task<net::any_socket> client_session::dial_target() {
 void client_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
+  // Nobody can be told, and nobody is served.
+  if (mux_->waiting()) return mux_->abort(errc::closed);
   visitors_.leave_by(std::chrono::steady_clock::now() + grace);
   tasks_.spawn("wind down", wind_down());
+}
+
+link::resume_request client_session::next_request() noexcept {
+  return {id_, ++generation_, mux_->received()};
+}
+
+bool client_session::go_on(link::reached& server) {
+  if (server.resumed) return mux_->attach(std::move(server.carrier), server.received);
+  mux_->abort(mux_->loss());
+  return false;
 }
 
 asio::awaitable<void> client_session::wind_down() {

@@ -35,6 +35,16 @@ void holder_set::turn_away(const port_holder& holder) {
   if (found != places_.end()) found->over = true;
 }
 
+bool holder_set::set_away(const port_holder& holder, bool away) {
+  const auto found = std::find_if(places_.begin(), places_.end(), of(holder));
+  if (found != places_.end()) found->away = away;
+  return found != places_.end();
+}
+
+bool holder_set::all_away() const {
+  return std::all_of(places_.begin(), places_.end(), [](const place& each) { return each.away; });
+}
+
 const holder_set::place* holder_set::next() const {
   const place* lightest = nullptr;
   std::size_t fewest = 0;
@@ -42,7 +52,9 @@ const holder_set::place* holder_set::next() const {
     const place& each = places_[(turn_ + i) % places_.size()];
     // The count moves under us; a visitor that leaves in this moment is seen the next time.
     const std::size_t visitors = each.visitors->load();
-    if (each.over || (lightest != nullptr && visitors >= fewest)) continue;
+    const bool better = lightest == nullptr || (lightest->away && !each.away) ||
+                        (lightest->away == each.away && visitors < fewest);
+    if (each.over || !better) continue;
     lightest = &each;
     fewest = visitors;
   }

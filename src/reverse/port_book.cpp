@@ -4,6 +4,7 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/ask.hpp"
+#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/reverse/holder_set.hpp"
 
 #include <boost/asio/dispatch.hpp>
@@ -37,6 +38,13 @@ error_answer refusal(const bind_question& question, std::string_view why, std::s
   return {question.service, std::string(why), std::move(message)};
 }
 
+error_answer unavailable(const bind_question& question, const error_code& why) {
+  return refusal(question, code::port_unavailable,
+                 fmt::format("the server cannot listen on port {}: {}; choose another -remote-port, or stop "
+                             "what uses this one on the server",
+                             question.port, why.message()));
+}
+
 error_answer shutting_down(const bind_question& question) {
   return refusal(question, code::shutting_down, "the server is shutting down; try again later");
 }
@@ -55,9 +63,7 @@ asio::ip::tcp::socket move_to(const net::executor& where, asio::ip::tcp::socket 
 } // namespace
 
 struct port_book::entry {
-  entry(net::tcp_listener open_listener, const bind_question& question) : listener(std::move(open_listener)) {
-    hand_to(question);
-  }
+  entry(std::uint16_t number, const bind_question& question) : port(number) { hand_to(question); }
 
   void hand_to(const bind_question& question) {
     holders.clear();
@@ -67,8 +73,16 @@ struct port_book::entry {
     since = moment();
   }
 
-  net::tcp_listener listener;
-  holder_set holders; ///< not empty while the port is in the book
+  void shut() {
+    hold.reset();
+    if (listener) std::exchange(listener, nullptr)->close();
+  }
+
+  std::uint16_t port;
+  std::string address;
+  std::shared_ptr<net::tcp_listener> listener; ///< none while all holders have been away for a while
+  std::optional<net::deadline> hold;           ///< until the listener is closed, because all are away
+  holder_set holders;                          ///< not empty while the port is in the book
   std::string client_address;
   std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
   moment since;
@@ -96,32 +110,27 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
     // it now.
     const auto still = ports_.find(port);
     if (still == ports_.end() || still->second != asked || asked->holders.everybody() != old) continue;
-    co_return give(question, *asked);
+    co_return give(question, asked);
   }
   if (closed_) co_return shutting_down(question);
 
   auto listener = listen(port);
+  if (!listener && port != 0) co_return unavailable(question, listener.error());
   if (!listener)
-    co_return refusal(
-        question, code::port_unavailable,
-        port == 0
-            ? fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string())
-            : fmt::format(
-                  "the server cannot listen on port {}: {}; choose another -remote-port, or stop what uses "
-                  "this one on the server",
-                  port, listener.error().message()));
-  const std::string address = net::to_string(listener->address());
+    co_return refusal(question, code::port_unavailable,
+                      fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string()));
   const std::uint16_t chosen = listener->address().port();
-  const auto fresh = std::make_shared<entry>(std::move(*listener), question);
+  const auto fresh = std::make_shared<entry>(chosen, question);
   ports_[chosen] = fresh;
-  tasks_.spawn("accept visitors", accept_visitors(fresh));
+  open(fresh, std::move(*listener));
   log::info("reverse", "port {} opened for {}", chosen, question.client_address);
-  co_return bound_answer{question.service, chosen, address, question.carrier};
+  co_return bound_answer{question.service, chosen, fresh->address, question.carrier};
 }
 
 /// A held port to the same client once more: to one of its carriers beside the others, or to a session that
 /// takes it over from whoever held it.
-wire::control_message port_book::give(const bind_question& question, entry& held) {
+wire::control_message port_book::give(const bind_question& question, const std::shared_ptr<entry>& at) {
+  entry& held = *at;
   std::vector<holder_ptr> former;
   if (question.carrier != 0 && held.holders.joinable() && held.identity == question.identity) {
     const auto replaced = held.holders.add({question.holder, question.service, question.carrier});
@@ -134,8 +143,55 @@ wire::control_message port_book::give(const bind_question& question, entry& held
     log::info("reverse", "port {} taken over by {}, the same client", question.port, question.client_address);
   }
   for (const holder_ptr& each : former) asio::post(each->where(), [each] { each->superseded(); });
-  return bound_answer{question.service, question.port, net::to_string(held.listener.address()),
-                      question.carrier};
+  if (const error_code why = tend(at)) {
+    ports_.erase(held.port);
+    return unavailable(question, why);
+  }
+  return bound_answer{question.service, question.port, held.address, question.carrier};
+}
+
+void port_book::open(const std::shared_ptr<entry>& held, net::tcp_listener listener) {
+  held->listener = std::make_shared<net::tcp_listener>(std::move(listener));
+  held->address = net::to_string(held->listener->address());
+  tasks_.spawn("accept visitors", accept_visitors(held, held->listener));
+}
+
+/// Has the port listened on when somebody is there for visitors, or not for long when all are away.
+error_code port_book::tend(const std::shared_ptr<entry>& held) {
+  if (!held->holders.all_away()) {
+    held->hold.reset();
+    if (held->listener) return {};
+    auto again = listen(held->port);
+    if (!again) return again.error();
+    open(held, std::move(*again));
+    log::info("reverse", "port {} is listened on again", held->port);
+    return {};
+  }
+  if (!held->listener || held->hold) return {};
+  held->hold.emplace(front_, policy_.resume_hold, [entry = held.get()] {
+    log::info("reverse",
+              "port {}: its client has been away for a while; visitors are refused until it is back",
+              entry->port);
+    entry->shut();
+  });
+  return {};
+}
+
+void port_book::away(const port_holder& holder) {
+  for (const auto& [port, each] : ports_)
+    if (each->holders.set_away(holder, true)) (void)tend(each);
+}
+
+bool port_book::back(const port_holder& holder) {
+  bool all = true;
+  for (const auto& [port, each] : ports_) {
+    if (!each->holders.set_away(holder, false)) continue;
+    const error_code why = tend(each);
+    if (!why) continue;
+    log::error("reverse", "cannot listen on port {} any more: {}", port, why.message());
+    all = false;
+  }
+  return all;
 }
 
 asio::awaitable<wire::control_message> port_book::bind(bind_question question) {
@@ -217,17 +273,18 @@ result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
   return make_error_code(errc::limit_exceeded);
 }
 
-asio::awaitable<void> port_book::accept_visitors(std::shared_ptr<entry> port) {
+asio::awaitable<void> port_book::accept_visitors(std::shared_ptr<entry> port,
+                                                 std::shared_ptr<net::tcp_listener> listener) {
   for (;;) {
     // Whose turn it is may change before somebody comes: mostly it does not, and the socket need not move.
     const auto* const expected = port->holders.next();
     const auto where = expected != nullptr ? expected->holder->where() : front_;
-    auto next = co_await port->listener.accept(where);
+    auto next = co_await listener->accept(where);
     if (!next) co_return;
     if (policy_.visitors.permits(net::to_wire(next->peer)))
       hand_over(port, std::move(next->socket), next->peer);
     else
-      turn_away(next->peer, port->listener.address().port());
+      turn_away(next->peer, port->port);
   }
 }
 
@@ -266,9 +323,10 @@ void port_book::release(const port_holder& holder, std::uint16_t port) {
   if (found == ports_.end() || !found->second->holders.remove(holder)) return;
   if (found->second->holders.size() > 0) {
     log::info("reverse", "port {} left by one carrier; {} hold it", port, found->second->holders.size());
+    (void)tend(found->second); // nobody came: nothing is opened
     return;
   }
-  found->second->listener.close();
+  found->second->shut();
   log::info("reverse", "port {} closed", port);
   ports_.erase(found);
 }
@@ -289,7 +347,7 @@ std::vector<held_port> port_book::held() const {
 
 void port_book::close() {
   closed_ = true;
-  for (const auto& [port, each] : ports_) each->listener.close();
+  for (const auto& [port, each] : ports_) each->shut();
   ports_.clear();
 }
 

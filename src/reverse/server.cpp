@@ -48,6 +48,7 @@ private:
     const counted_load load(home_);
     auto admitted = co_await admit(std::move(socket), peer);
     if (!admitted || stopping_) co_return;
+    if (admitted->go_on) co_return admitted->go_on(std::move(admitted->carrier));
     const auto session =
         std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_, std::move(*admitted));
     tasks_.spawn("client", serve_client(session));
@@ -56,7 +57,10 @@ private:
   asio::awaitable<void> serve_client(std::shared_ptr<server_session> session) {
     const counted_load load(home_);
     sessions_.insert(session.get());
+    const wire::peer_id id = session->id();
+    co_await net::ask(owner_.front_, [&] { owner_.sessions_.add(id, session); });
     co_await session->run();
+    co_await net::ask(owner_.front_, [&] { owner_.sessions_.remove(id); });
     sessions_.erase(session.get());
   }
 
@@ -66,7 +70,11 @@ private:
     const auto source = net::to_wire(peer);
     const waiting_room::place place(strangers_, *stream, wire::source_of(source));
     link::acceptor::punisher punish = [this, source] { return owner_.punish(source); };
+    link::acceptor::resume_desk desk = [this](const wire::client_hello& hello) {
+      return owner_.sessions_.ask(hello);
+    };
     link::acceptor gate(owner_.options_.keys, std::move(punish));
+    gate.offer_resume(owner_.options_.resume_window, std::move(desk));
     auto admitted = co_await gate.admit(std::move(stream), context_);
     if (!admitted) report(peer, admitted.error(), gate.failure());
     co_return admitted;
@@ -104,7 +112,7 @@ private:
 
 server::server(net::worker_pool& pool, server_options options)
     : pool_(pool), options_(std::move(options)), front_(pool.front().where()), book_(front_, options_.ports),
-      tasks_(front_, "reverse") {
+      sessions_(front_), tasks_(front_, "reverse") {
   for (std::size_t i = 0; i < pool_.size(); ++i) halls_.push_back(std::make_unique<hall>(*this, pool_.at(i)));
 }
 

@@ -25,6 +25,7 @@ constexpr duration drain_limit = 10s;
 wire::smux_config mux_config(const link::admitted& peer) {
   wire::smux_config config;
   config.role = wire::smux_role::server;
+  config.resumable = peer.resume_window > duration::zero();
   config.resets = (peer.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
   // Clients open one control stream; streams for visitors are ours to open.
   config.max_peer_streams = 16;
@@ -42,18 +43,22 @@ wire::smux_config mux_config(const link::admitted& peer) {
 
 server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer)
     : where_(std::move(where)), front_(std::move(front)), book_(book), client_(peer.carrier->peer()),
-      native_(peer.native), hello_(peer.hello), tasks_(where_, "reverse"), visitors_(where_),
-      changed_(where_) {
+      native_(peer.native), hello_(peer.hello), id_(peer.session), resume_window_(peer.resume_window),
+      tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
   const auto config = mux_config(peer);
-  mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config);
+  mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config, resume_window_);
 }
 
 asio::awaitable<void> server_session::run() {
   const auto self = shared_from_this();
   const counters::held counted(counter::sessions);
   counters::add(counter::sessions_total);
-  log::info("reverse", "client {} connected{}", client_, native_ ? "" : " (original protocol)");
+  log::info("reverse", "client {} connected{}", client_,
+            !native_                             ? " (original protocol, does not resume)"
+            : resume_window_ == duration::zero() ? " (does not resume)"
+                                                 : "");
   tasks_.spawn("control stream", serve());
+  if (resume_window_ > duration::zero()) tasks_.spawn("carriers", watch_carrier());
   const error_code why = co_await mux_->run();
   // The ports first: visitors must not queue for a client that is gone.
   co_await net::ask(front_, [this] { book_.release_all(*this); });
@@ -265,7 +270,7 @@ asio::awaitable<void> server_session::serve_visitor(visitor who) {
 }
 
 void server_session::ping(duration limit, std::function<void(bool)> answer) {
-  if (!native_ || mux_->ended() || tasks_.cancelled()) return answer(false);
+  if (!native_ || mux_->ended() || mux_->waiting() || tasks_.cancelled()) return answer(false);
   const std::uint64_t id = next_ping_++;
   pings_.emplace(id, std::move(answer));
   say(wire::ping_message{id});
@@ -287,6 +292,8 @@ void server_session::superseded() { mux_->abort(errc::superseded); }
 void server_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
+  // The doors are closed: nobody comes back.
+  if (mux_->waiting()) return mux_->abort(errc::shutting_down);
   // A client that has not opened its control stream yet has nothing to hear it on.
   if (saying_) say(wire::bye_message{"the server is shutting down"});
   visitors_.leave_by(std::chrono::steady_clock::now() + grace);

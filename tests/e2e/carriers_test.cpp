@@ -1,4 +1,5 @@
-// A client with several carriers: they share the visitors, and one that breaks takes only its own with it.
+// A client with several carriers: they share the visitors, and one that breaks takes only its own with it
+// (resume_test.cpp has what becomes of them when sessions outlive their carriers).
 #include "e2e/relay.hpp"
 #include "e2e/tunnel.hpp"
 #include "support/refuses.hpp"
@@ -59,7 +60,10 @@ struct stage {
   local_service echo{local_service::echo};
   relay way{server.port()};
   client_process client{
-      room, server, echo.port(), {.more = {"-server", way.address(), "-carriers", std::to_string(carriers)}}};
+      room,
+      server,
+      echo.port(),
+      {.more = {"-server", way.address(), "-carriers", std::to_string(carriers), "-resume-window", "0"}}};
   std::list<loopback_socket> visitors;
 };
 

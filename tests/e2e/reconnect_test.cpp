@@ -19,8 +19,9 @@ BOOST_AUTO_TEST_CASE(memory_and_descriptors_stay_flat) {
   server_process server(room);
   const local_service echo(local_service::echo);
   relay way(server.port());
-  client_process client(room, server, echo.port(),
-                        {.more = {"-server", way.address()}, .max_retry_interval = "10ms"});
+  client_process client(
+      room, server, echo.port(),
+      {.more = {"-server", way.address(), "-resume-window", "0"}, .max_retry_interval = "10ms"});
   const std::uint16_t port = client.public_port();
   const pid_t server_pid = server.child().pid();
   const pid_t client_pid = client.child().pid();

@@ -50,6 +50,7 @@ void relay::freeze() {
 void relay::accept_one() {
   try {
     auto near = listener_.accept();
+    if (blocked_) return;
     auto far = loopback_socket::connect(target_);
     pairs_.push_back({std::move(near), std::move(far)});
     ++accepted_;

@@ -3,6 +3,7 @@
 //   relay way(server.port());  client with -server 127.0.0.1:<way.port()>
 //   way.cut();      // resets all connections; new ones are forwarded
 //   way.cut_oldest(); // resets one
+//   way.block(true); // until told otherwise, new connections are dropped at once
 //   way.freeze();   // forwards nothing more on the connections there are, and says nothing: a silent death
 //
 // Runs on a thread of its own.
@@ -30,6 +31,7 @@ public:
   void cut();
   void cut_oldest();
   void freeze();
+  void block(bool on) { blocked_ = on; }
   [[nodiscard]] std::size_t accepted() const noexcept { return accepted_; }
 
 private:
@@ -51,6 +53,7 @@ private:
   std::mutex mutex_; ///< pairs_
   std::list<pair> pairs_;
   std::atomic<std::size_t> accepted_ = 0;
+  std::atomic<bool> blocked_ = false;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

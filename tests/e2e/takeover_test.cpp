@@ -164,7 +164,7 @@ BOOST_FIXTURE_TEST_CASE(the_same_process_takes_its_port_back_at_once, stage) {
 
 BOOST_FIXTURE_TEST_CASE(a_client_whose_carrier_is_cut_returns_to_the_same_port, stage) {
   relay way(server.port());
-  client_process client(room, server, echo.port(), setup({"-server", way.address()}));
+  client_process client(room, server, echo.port(), setup({"-server", way.address(), "-resume-window", "0"}));
   const std::uint16_t port = client.public_port();
   for (int i = 0; i < 3; ++i) {
     way.cut();
@@ -264,7 +264,8 @@ BOOST_FIXTURE_TEST_CASE(without_a_state_directory_the_id_is_for_this_run_and_tha
   spill(room.file("not-a-directory"), "x");
   relay way(server.port());
   client_process client(room, server, echo.port(),
-                        setup({"-server", way.address(), "-state-dir", room.file("not-a-directory/state")}));
+                        setup({"-server", way.address(), "-state-dir", room.file("not-a-directory/state"),
+                               "-resume-window", "0"}));
   const std::uint16_t port = client.public_port();
   way.cut();
   client.wait_until_ready();
@@ -282,7 +283,7 @@ BOOST_AUTO_TEST_SUITE(silent_death)
 
 BOOST_FIXTURE_TEST_CASE(is_found_within_fifteen_seconds_by_both_sides, stage) {
   relay way(server.port());
-  client_process client(room, server, echo.port(), setup({"-server", way.address()}));
+  client_process client(room, server, echo.port(), setup({"-server", way.address(), "-resume-window", "0"}));
   // A client that does not come back, and a seed peer's worth of silence is the same silence.
   native_peer mute(server);
   mute.open();

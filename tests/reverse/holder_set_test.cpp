@@ -116,4 +116,18 @@ BOOST_FIXTURE_TEST_CASE(who_has_no_number_is_not_joined, three) {
   BOOST_TEST(holders.next()->holder == sessions[0]);
 }
 
+BOOST_FIXTURE_TEST_CASE(one_that_is_away_gets_visitors_only_when_all_are, three) {
+  BOOST_TEST(holders.set_away(*sessions[1], true));
+  for (int i = 0; i < 6; ++i) BOOST_TEST(admit() != 1);
+  BOOST_TEST(!holders.all_away());
+  BOOST_TEST(holders.set_away(*sessions[0], true));
+  BOOST_TEST(holders.set_away(*sessions[2], true));
+  BOOST_TEST(holders.all_away());
+  BOOST_TEST(admit() == 1); // it has the fewest
+  BOOST_TEST(holders.set_away(*sessions[2], false));
+  for (int i = 0; i < 6; ++i) BOOST_TEST(admit() == 2);
+  const auto stranger = std::make_shared<fake_holder>(context.get_executor());
+  BOOST_TEST(!holders.set_away(*stranger, true));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

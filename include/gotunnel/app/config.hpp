@@ -34,6 +34,8 @@ struct server_config {
   std::filesystem::path certs;
   duration cert_check{};
   std::size_t workers = 1;
+  duration resume_window{};
+  duration resume_hold{};
   duration grace{};
   bool seed_peers = true;
   std::string user; ///< to become once the door is open; empty: stay who we are
@@ -55,6 +57,7 @@ struct client_config {
   std::uint8_t carriers = 1;
   duration max_retry_interval{};
   bool retry = true;
+  duration resume_window{};
   duration grace{};
   bool seed_peers = true;
   sandbox_mode sandbox = sandbox_mode::automatic;

@@ -26,6 +26,11 @@ public:
 
   [[nodiscard]] asio::awaitable<void> run();
   void stop(duration grace);
+  /// The way to the server may have changed: dead carriers are to be found out at once.
+  void doubt_carriers() {
+    for (client* each : carriers_)
+      if (each != nullptr) each->doubt_carrier();
+  }
   [[nodiscard]] int exit_code() const noexcept { return exit_code_; }
 
 private:

@@ -2,11 +2,12 @@
 //
 //   client c(executor, options, number, owner); co_await c.run(); ... c.stop(grace);
 //
-// Every end of a session, and every failure to get one, the very first included, is followed by another
-// attempt after an exponential backoff with jitter, capped by `max_retry_interval` and reset once the port
-// was open. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
-// changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the
-// owner, which outlives the client.
+// A session whose carrier is lost gets another one, dialled at once and then with backoff, for as long as
+// both sides keep it (-resume-window). Every end of a session, and every failure to get one, the very first
+// included, is followed by another attempt after an exponential backoff with jitter, capped by
+// `max_retry_interval` and reset once the port was open. A cause that retrying cannot mend is said in one
+// sentence with its remedy, once until the cause changes. With `retry` off the first failure ends run(), and
+// `exit_code()` is 1. One worker, that of the owner, which outlives the client.
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"
@@ -49,13 +50,23 @@ public:
 
   [[nodiscard]] asio::awaitable<void> run();
   void stop(duration grace);
+  /// The way to the server may have changed: a dead carrier is to be found out at once.
+  void doubt_carrier() {
+    if (session_) session_->doubt_carrier();
+  }
   [[nodiscard]] int exit_code() const noexcept { return exit_code_; }
 
 private:
   asio::awaitable<void> keep_connected();
   asio::awaitable<void> drain(std::unique_ptr<client_session> session);
+  asio::awaitable<void> keep_carried(client_session& session);
+  [[nodiscard]] asio::awaitable<bool> carry_on(client_session& session);
+  void report(const std::string& trouble, duration wait);
+  /// "carrier 2: ", or nothing for an only one.
+  [[nodiscard]] std::string named() const;
   /// One attempt: the sentence that says how it ended.
   [[nodiscard]] asio::awaitable<std::string> attempt();
+  [[nodiscard]] asio::awaitable<session_outcome> run_session();
   [[nodiscard]] std::string explain(const error_code& why) const;
   [[nodiscard]] std::string explain(const session_outcome& outcome);
 
@@ -70,6 +81,8 @@ private:
   net::task_group tasks_;                ///< sessions that drain
   std::vector<client_session*> leaving_; ///< the same, for stop()
   std::unique_ptr<client_session> session_;
+  std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
+  bool told_ = false;                  ///< that the server does not resume
   int exit_code_ = 0;
   bool stopping_ = false;
 };

@@ -2,7 +2,9 @@
 //
 // run() returns when the session is over: stopped, lost, or refused the port. For each stream that the server
 // opens the local service is dialled; when that fails the visitor is reset and the failure is logged, at most
-// once in a few seconds. On the caller's worker.
+// once in a few seconds. When the server can resume, a lost carrier does not end the session, which waits:
+//   while (co_await s.lost()) { reached = ... s.next_request() ...; s.go_on(reached); }
+// On the caller's worker.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
@@ -47,6 +49,21 @@ public:
   /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run().
   void stop(duration grace);
 
+  // --- resume
+  [[nodiscard]] bool resumable() const noexcept { return resume_window_ > duration::zero(); }
+  [[nodiscard]] duration resume_window() const noexcept { return resume_window_; }
+  /// Returns when the session waits for another carrier: true; or when it is over: false.
+  [[nodiscard]] asio::awaitable<bool> lost() { return mux_->lost(); }
+  [[nodiscard]] bool waiting() const noexcept { return mux_->waiting(); }
+  [[nodiscard]] const error_code& loss() const noexcept { return mux_->loss(); }
+  /// What to ask the server for; each is good for one attempt.
+  [[nodiscard]] link::resume_request next_request() noexcept;
+  /// Goes on with this carrier. False when it is not for this session, which is over then, as the server no
+  /// longer has it.
+  [[nodiscard]] bool go_on(link::reached& server);
+  /// The way to the server may have changed.
+  void doubt_carrier() { mux_->doubt_carrier(); }
+
 private:
   asio::awaitable<void> control();
   [[nodiscard]] net::task<> bind_native(mux::mux_stream& stream);
@@ -65,6 +82,9 @@ private:
   bool native_;
   std::uint16_t remote_port_;
   std::uint8_t carrier_;
+  wire::peer_id id_; ///< the server's name for the session
+  duration resume_window_;
+  std::uint32_t generation_ = 0; ///< of the latest carrier that was asked for
   local_target target_;
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;

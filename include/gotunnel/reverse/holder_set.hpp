@@ -1,5 +1,5 @@
 // The sessions that hold one public port together, and which of them gets the next visitor: the one with the
-// fewest; of equals, in turns.
+// fewest; of equals, in turns. One whose client is away for a moment gets them only when all are.
 //
 //   holder_set holders;
 //   auto replaced = holders.add({session, service, carrier});     // who had this carrier's number, if anybody
@@ -25,6 +25,7 @@ public:
     std::uint8_t carrier = 0;  ///< 0: this one holds the port alone
     std::shared_ptr<visitor_ticket::count> visitors = std::make_shared<visitor_ticket::count>(0);
     bool over = false;
+    bool away = false; ///< it waits for another carrier
   };
 
   /// The holder that had this carrier number until now: its session is to be told.
@@ -32,6 +33,8 @@ public:
   /// False when it has no place here.
   bool remove(const port_holder& holder);
   void turn_away(const port_holder& holder);
+  /// False when it has no place here.
+  bool set_away(const port_holder& holder, bool away);
   void clear() { places_.clear(); }
 
   [[nodiscard]] const place* next() const;
@@ -40,6 +43,8 @@ public:
   [[nodiscard]] bool contains(const port_holder& holder) const;
   /// Whether others may join: the holders have numbers.
   [[nodiscard]] bool joinable() const { return !places_.empty() && places_.front().carrier != 0; }
+  /// Nobody is there for visitors now.
+  [[nodiscard]] bool all_away() const;
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
   [[nodiscard]] std::vector<holder_ptr> everybody() const;
 

@@ -10,6 +10,9 @@
 // holds it); nobody else. Several sessions of one process may hold a port together when each of them asks for
 // it as a carrier with a number of its own; one that comes back takes only the place of its number. The port
 // is closed when the last of them is gone.
+//
+// While all holders wait for another carrier (mux/session) the port stays theirs. Its listener is kept for
+// `resume_hold`: visitors wait, and go through when the client is back; after that they are refused at once.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
@@ -43,7 +46,8 @@ struct bind_question {
 struct port_policy {
   std::string bind_host; ///< public side; empty: all addresses
   wire::port_set allowed;
-  wire::cidr_set visitors{}; ///< who may connect to public ports; others are closed at once
+  wire::cidr_set visitors{};    ///< who may connect to public ports; others are closed at once
+  duration resume_hold = 2s;    ///< how long a port is listened on while all who hold it are away
 };
 
 /// For people.
@@ -65,6 +69,10 @@ public:
   /// were accepted go on.
   void release(const port_holder& holder, std::uint16_t port);
   void release_all(const port_holder& holder);
+  /// The client of this holder is away: its visitors wait.
+  void away(const port_holder& holder);
+  /// And back. False when a port of it cannot be opened any more, which is logged.
+  [[nodiscard]] bool back(const port_holder& holder);
 
   [[nodiscard]] std::vector<held_port> held() const;
 
@@ -83,8 +91,11 @@ private:
   [[nodiscard]] asio::awaitable<std::optional<wire::error_answer>> settle(const bind_question& question,
                                                                           std::shared_ptr<entry> held);
   [[nodiscard]] asio::awaitable<bool> anybody_alive(std::vector<holder_ptr> holders) const;
-  [[nodiscard]] wire::control_message give(const bind_question& question, entry& held);
-  asio::awaitable<void> accept_visitors(std::shared_ptr<entry> port);
+  [[nodiscard]] wire::control_message give(const bind_question& question, const std::shared_ptr<entry>& held);
+  [[nodiscard]] error_code tend(const std::shared_ptr<entry>& held);
+  void open(const std::shared_ptr<entry>& held, net::tcp_listener listener);
+  asio::awaitable<void> accept_visitors(std::shared_ptr<entry> port,
+                                        std::shared_ptr<net::tcp_listener> listener);
   void hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::socket socket,
                  asio::ip::tcp::endpoint peer);
   void turn_away(const asio::ip::tcp::endpoint& who, std::uint16_t port);

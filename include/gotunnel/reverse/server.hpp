@@ -15,6 +15,7 @@
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/port_book.hpp"
+#include "gotunnel/reverse/resume_book.hpp"
 #include "gotunnel/wire/stranger_book.hpp"
 
 #include <memory>
@@ -29,6 +30,7 @@ struct server_options {
   link::gate_keys keys;
   crypto::tls_context tls;
   wire::cidr_set clients{}; ///< who may connect to the tunnel door
+  duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
 };
 
 class server {
@@ -55,6 +57,7 @@ private:
   server_options options_;
   net::executor front_;
   port_book book_;
+  resume_book sessions_;
   wire::stranger_book strangers_; ///< on the front worker
   std::optional<net::tcp_listener> door_;
   std::vector<std::unique_ptr<hall>> halls_;

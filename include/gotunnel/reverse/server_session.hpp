@@ -3,7 +3,8 @@
 // Native clients speak wire/control on their first stream; seed clients send one request (wire/seed_greeting)
 // and bind one port. For a visitor the session opens a stream, writes who the visitor is (native), and
 // splices. The session ends when its carrier does, when a newer session of the same client takes over, or by
-// stop(); visitors whose bytes had all come by then may still read them, for a few seconds. On one worker,
+// stop(); visitors whose bytes had all come by then may still read them, for a few seconds. When the client
+// can resume, the session waits for it to come back first, and the book of ports is told. On one worker,
 // which runs it.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/reverse/port_book.hpp"
+#include "gotunnel/reverse/resume_book.hpp"
 #include "gotunnel/reverse/visitor_group.hpp"
 
 #include <deque>
@@ -21,7 +23,9 @@
 
 namespace gotunnel::reverse {
 
-class server_session final : public port_holder, public std::enable_shared_from_this<server_session> {
+class server_session final : public port_holder,
+                             public resumable,
+                             public std::enable_shared_from_this<server_session> {
 public:
   server_session(net::executor where, net::executor front, port_book& book, link::admitted peer);
 
@@ -29,14 +33,20 @@ public:
   asio::awaitable<void> run();
   /// Opens nothing new, tells the client, lets visitors finish for at most `grace`, then ends run().
   void stop(duration grace);
+  /// By which its client comes back to it.
+  [[nodiscard]] const wire::peer_id& id() const noexcept { return id_; }
 
   net::executor where() const override { return where_; }
   std::optional<visitor> welcome(visitor who) override;
   void ping(duration limit, std::function<void(bool)> answer) override;
   void superseded() override;
+  void come_back(const wire::client_hello& hello, answer_function answer) override;
 
 private:
   asio::awaitable<void> serve();
+  asio::awaitable<void> watch_carrier();
+  asio::awaitable<void> make_room(wire::client_hello hello, answer_function answer);
+  [[nodiscard]] asio::awaitable<bool> may_come_back(const wire::client_hello& hello);
   asio::awaitable<void> serve_native(mux::mux_stream& control);
   asio::awaitable<void> serve_seed(mux::mux_stream& control);
   asio::awaitable<void> refuse_streams();
@@ -61,6 +71,9 @@ private:
   std::string client_;
   bool native_;
   wire::client_hello hello_;
+  wire::peer_id id_;
+  duration resume_window_;
+  std::uint32_t generation_ = 0; ///< of the latest carrier that was offered
   std::shared_ptr<mux::session> mux_;
   mux::mux_stream_ptr control_;
   net::task_group tasks_; ///< control

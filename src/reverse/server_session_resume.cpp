@@ -1,0 +1,68 @@
+// How a session at the server waits for its client, and takes it back.
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/net/ask.hpp"
+#include "gotunnel/reverse/server_session.hpp"
+
+namespace gotunnel::reverse {
+
+asio::awaitable<void> server_session::watch_carrier() {
+  for (;;) {
+    const bool waits = co_await mux_->lost();
+    if (!waits) co_return;
+    log::info("reverse", "client {} lost its connection: {}; its session waits {} s for it", client_,
+              mux_->loss().message(),
+              std::chrono::duration_cast<std::chrono::seconds>(resume_window_).count());
+    co_await net::ask(front_, [this] { book_.away(*this); });
+    const bool carried = co_await mux_->carried();
+    if (!carried) co_return;
+    const bool open = co_await net::ask(front_, [this] { return book_.back(*this); });
+    if (!open) co_return mux_->abort(errc::refused); // its next session is told why
+    log::info("reverse", "client {} is back from {}; {} streams go on", client_, mux_->peer(),
+              mux_->stream_count());
+  }
+}
+
+void server_session::come_back(const wire::client_hello& hello, answer_function answer) {
+  if (tasks_.cancelled()) return answer(std::nullopt);
+  tasks_.spawn("resume", make_room(hello, std::move(answer)));
+}
+
+/// Ends the use of the former carrier, and says where to go on.
+asio::awaitable<void> server_session::make_room(wire::client_hello hello, answer_function answer) {
+  // Whoever asks waits for an answer, also when this task is cancelled.
+  struct answer_once {
+    answer_function say;
+    void operator()(std::optional<link::acceptor::resumption> on) {
+      if (say) std::exchange(say, nullptr)(std::move(on));
+    }
+    ~answer_once() { (*this)(std::nullopt); }
+  } asker{std::move(answer)};
+
+  const bool may = co_await may_come_back(hello);
+  if (!may) co_return;
+  link::acceptor::resumption on;
+  on.received = mux_->received();
+  on.go_on = [self = shared_from_this(), hello](net::stream_ptr carrier) {
+    // On the worker that accepted the carrier; the session lives on another, maybe.
+    if (!carrier->move_to(self->where_)) return;
+    auto attach = [self, hello, carrier = std::move(carrier)]() mutable {
+      if (self->generation_ == hello.generation) self->mux_->attach(std::move(carrier), hello.received);
+    };
+    asio::post(self->where_, std::move(attach));
+  };
+  asker(std::move(on));
+}
+
+asio::awaitable<bool> server_session::may_come_back(const wire::client_hello& hello) {
+  const bool same = hello.client == hello_.client && hello.instance == hello_.instance;
+  if (!same || hello.generation <= generation_ || mux_->closing()) co_return false;
+  if (!mux_->serves(hello.received)) {
+    mux_->abort(errc::broken_frame);
+    co_return false;
+  }
+  generation_ = hello.generation;
+  const bool fenced = co_await mux_->fence();
+  co_return fenced&& generation_ == hello.generation;
+}
+
+} // namespace gotunnel::reverse
