@@ -129,12 +129,13 @@ int server_command(const arguments& given) {
     log::info("app", "made a new CA and server certificate in {}", config.certs.string());
   warn_of(certificates);
 
-  reverse::server server(pool, {config.listen,
-                                {config.bind_host, config.allow_ports, config.allow_visitors, config.resume_hold},
-                                link::make_gate_keys(config.secret, config.seed_peers),
-                                make_context(certificates, config.seed_peers),
-                                config.allow_clients,
-                                config.resume_window});
+  reverse::server server(pool,
+                         {config.listen,
+                          {config.bind_host, config.allow_ports, config.allow_visitors, config.resume_hold},
+                          link::make_gate_keys(config.secret, config.seed_peers),
+                          make_context(certificates, config.seed_peers),
+                          config.allow_clients,
+                          config.resume_window});
   const auto started = std::chrono::steady_clock::now();
   const auto status = [&] {
     return status_json({net::to_string(server.address()), config.workers,

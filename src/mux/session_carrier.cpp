@@ -29,7 +29,8 @@ asio::awaitable<void> session::ride(asio::awaitable<void> (session::*task)()) {
     }
     ++riders_;
     co_await (this->*task)();
-    leave_carrier();
+    --riders_;
+    drop_lost_carrier();
   }
 }
 
@@ -41,11 +42,12 @@ void session::lose(error_code why) {
   carrier_->close(net::ending::abort);
   work_.notify();
   drained_.notify();
+  drop_lost_carrier();
 }
 
-/// The last one to leave a lost carrier drops it.
-void session::leave_carrier() {
-  if (--riders_ > 0 || !fenced_ || ended_) return;
+/// When the last one has left it, or nobody was on it yet.
+void session::drop_lost_carrier() {
+  if (riders_ > 0 || !fenced_ || ended_) return;
   carrier_.reset();
   fenced_ = false;
   hold_.emplace(where_, resume_window_, [this] { abort(loss_); });

@@ -188,7 +188,8 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
 net::task<> client_session::read_header(mux::mux_stream& inside) {
   constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
   // It may come in two parts, with the loss of a carrier in between.
-  net::deadline late(where_, header_limit + resume_window_, [&] { inside.reset(wire::smux_reset_reason::aborted); });
+  net::deadline late(where_, header_limit + resume_window_,
+                     [&] { inside.reset(wire::smux_reset_reason::aborted); });
   const block memory(block_size::small); // a frame of this size would be allocated for each visitor
   const bytes_span bytes = memory.span().first(wire::proxy_header_limit);
   const auto head = co_await link::read_exactly(inside, bytes.first(fixed));

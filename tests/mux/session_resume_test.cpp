@@ -248,6 +248,28 @@ BOOST_AUTO_TEST_CASE(nothing_more_is_heard_of_a_fenced_carrier) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_carrier_that_nobody_was_on_yet_can_be_fenced) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    resume_bench on(co_await asio::this_coro::executor);
+    on.start();
+    co_await on.connect();
+    on.cut();
+    for (int i = 0; i < 3; ++i) {
+      const bool back = co_await on.come_back();
+      BOOST_TEST(back);
+      const bool client_waits = co_await on.client->fence(); // in the same turn
+      BOOST_TEST(client_waits);
+    }
+    const bool back = co_await on.come_back();
+    BOOST_TEST(back);
+    error_code said;
+    on.tasks.spawn("writer", write_to(*on.near, "hello", said));
+    const std::string heard = co_await read_some(*on.far, 5);
+    BOOST_TEST(heard == "hello");
+    co_await on.finish();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_silent_carrier_is_lost_within_two_seconds_when_data_waits) {
   run([](log_capture&) -> asio::awaitable<void> {
     resume_bench on(co_await asio::this_coro::executor);

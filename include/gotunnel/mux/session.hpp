@@ -110,7 +110,7 @@ private:
   void rest_after_work();
   /// The carrier failed: the session waits for another, or ends.
   void lose(error_code why);
-  void leave_carrier();
+  void drop_lost_carrier();
   [[nodiscard]] bool riding() const noexcept { return carrier_ && !fenced_ && !ended_; }
 
   net::executor where_;

@@ -46,8 +46,8 @@ struct bind_question {
 struct port_policy {
   std::string bind_host; ///< public side; empty: all addresses
   wire::port_set allowed;
-  wire::cidr_set visitors{};    ///< who may connect to public ports; others are closed at once
-  duration resume_hold = 2s;    ///< how long a port is listened on while all who hold it are away
+  wire::cidr_set visitors{}; ///< who may connect to public ports; others are closed at once
+  duration resume_hold = 2s; ///< how long a port is listened on while all who hold it are away
 };
 
 /// For people.

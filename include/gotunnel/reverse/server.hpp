@@ -29,7 +29,7 @@ struct server_options {
   port_policy ports;
   link::gate_keys keys;
   crypto::tls_context tls;
-  wire::cidr_set clients{}; ///< who may connect to the tunnel door
+  wire::cidr_set clients{};     ///< who may connect to the tunnel door
   duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
 };
 
