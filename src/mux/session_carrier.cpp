@@ -95,6 +95,7 @@ asio::awaitable<void> session::read_carrier() {
   while (riding()) {
     mind_memory();
     if (core_.over_budget()) {
+      wake(); // the keeper has to say more often that we are there
       const net::deadline again(where_, memory_round, [this] { drained_.notify(); });
       co_await drained_.wait();
       continue;

@@ -4,8 +4,6 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/ask.hpp"
-#include "gotunnel/net/deadline.hpp"
-#include "gotunnel/reverse/holder_set.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -21,18 +19,6 @@ namespace code = wire::control_code;
 
 // Random ports tried before the server gives up on finding a free one that is allowed.
 constexpr int choice_attempts = 512;
-
-/// Two clocks on purpose: "since" is for people, "for" must survive a clock that jumps.
-struct moment {
-  wall_time wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  time_point steady = std::chrono::steady_clock::now();
-
-  [[nodiscard]] std::string describe() const {
-    const auto held =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - steady);
-    return fmt::format("{} ({} s ago)", gotunnel::describe(wall), held.count());
-  }
-};
 
 error_answer refusal(const bind_question& question, std::string_view why, std::string message) {
   return {question.service, std::string(why), std::move(message)};
@@ -61,32 +47,6 @@ asio::ip::tcp::socket move_to(const net::executor& where, asio::ip::tcp::socket 
 }
 
 } // namespace
-
-struct port_book::entry {
-  entry(std::uint16_t number, const bind_question& question) : port(number) { hand_to(question); }
-
-  void hand_to(const bind_question& question) {
-    holders.clear();
-    [[maybe_unused]] const auto nobody = holders.add({question.holder, question.service, question.carrier});
-    client_address = question.client_address;
-    identity = question.identity;
-    since = moment();
-  }
-
-  void shut() {
-    hold.reset();
-    if (listener) std::exchange(listener, nullptr)->close();
-  }
-
-  std::uint16_t port;
-  std::string address;
-  std::shared_ptr<net::tcp_listener> listener; ///< none while all holders have been away for a while
-  std::optional<net::deadline> hold;           ///< until the listener is closed, because all are away
-  holder_set holders;                          ///< not empty while the port is in the book
-  std::string client_address;
-  std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
-  moment since;
-};
 
 port_book::port_book(net::executor front, port_policy policy)
     : front_(std::move(front)), policy_(std::move(policy)), tasks_(front_, "reverse") {}
@@ -120,7 +80,7 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
     co_return refusal(question, code::port_unavailable,
                       fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string()));
   const std::uint16_t chosen = listener->address().port();
-  const auto fresh = std::make_shared<entry>(chosen, question);
+  const auto fresh = std::make_shared<public_port>(chosen, question);
   ports_[chosen] = fresh;
   open(fresh, std::move(*listener));
   log::info("reverse", "port {} opened for {}", chosen, question.client_address);
@@ -129,8 +89,8 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
 
 /// A held port to the same client once more: to one of its carriers beside the others, or to a session that
 /// takes it over from whoever held it.
-wire::control_message port_book::give(const bind_question& question, const std::shared_ptr<entry>& at) {
-  entry& held = *at;
+wire::control_message port_book::give(const bind_question& question, const public_port_ptr& at) {
+  public_port& held = *at;
   std::vector<holder_ptr> former;
   if (question.carrier != 0 && held.holders.joinable() && held.identity == question.identity) {
     const auto replaced = held.holders.add({question.holder, question.service, question.carrier});
@@ -144,35 +104,35 @@ wire::control_message port_book::give(const bind_question& question, const std::
   }
   for (const holder_ptr& each : former) asio::post(each->where(), [each] { each->superseded(); });
   if (const error_code why = tend(at)) {
-    ports_.erase(held.port);
+    ports_.erase(held.number);
     return unavailable(question, why);
   }
   return bound_answer{question.service, question.port, held.address, question.carrier};
 }
 
-void port_book::open(const std::shared_ptr<entry>& held, net::tcp_listener listener) {
+void port_book::open(const public_port_ptr& held, net::tcp_listener listener) {
   held->listener = std::make_shared<net::tcp_listener>(std::move(listener));
   held->address = net::to_string(held->listener->address());
   tasks_.spawn("accept visitors", accept_visitors(held, held->listener));
 }
 
 /// Has the port listened on when somebody is there for visitors, or not for long when all are away.
-error_code port_book::tend(const std::shared_ptr<entry>& held) {
+error_code port_book::tend(const public_port_ptr& held) {
   if (!held->holders.all_away()) {
     held->hold.reset();
     if (held->listener) return {};
-    auto again = listen(held->port);
+    auto again = listen(held->number);
     if (!again) return again.error();
     open(held, std::move(*again));
-    log::info("reverse", "port {} is listened on again", held->port);
+    log::info("reverse", "port {} is listened on again", held->number);
     return {};
   }
   if (!held->listener || held->hold) return {};
-  held->hold.emplace(front_, policy_.resume_hold, [entry = held.get()] {
+  held->hold.emplace(front_, policy_.resume_hold, [port = held.get()] {
     log::info("reverse",
               "port {}: its client has been away for a while; visitors are refused until it is back",
-              entry->port);
-    entry->shut();
+              port->number);
+    port->shut();
   });
   return {};
 }
@@ -209,7 +169,7 @@ asio::awaitable<void> port_book::bind_and_answer(bind_question question, answer_
 
 /// Whether a newcomer may have a held port: nothing when it may, else the refusal.
 asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_question& question,
-                                                               std::shared_ptr<entry> held) {
+                                                               public_port_ptr held) {
   const std::uint16_t port = question.port;
   if (held->holders.contains(*question.holder))
     co_return refusal(question, code::duplicate_bind,
@@ -222,7 +182,7 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
         question, code::port_held,
         fmt::format(
             "port {} is held by the client at {} since {}; stop that client or choose another -remote-port",
-            port, held->client_address, held->since.describe()));
+            port, held->client_address, held->held_since()));
   if (held->identity->second == question.identity->second) co_return std::nullopt;
 
   const bool alive = co_await anybody_alive(held->holders.everybody());
@@ -232,7 +192,7 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
       fmt::format("port {} is held by a live copy of this client at {} since {}: two processes use one "
                   "client id (one state "
                   "directory, or a copied disk); stop one of them, or give this one its own -state-dir",
-                  port, held->client_address, held->since.describe()));
+                  port, held->client_address, held->held_since()));
 }
 
 /// All of them are asked at once; the first yes counts, or the last no.
@@ -273,7 +233,7 @@ result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
   return make_error_code(errc::limit_exceeded);
 }
 
-asio::awaitable<void> port_book::accept_visitors(std::shared_ptr<entry> port,
+asio::awaitable<void> port_book::accept_visitors(public_port_ptr port,
                                                  std::shared_ptr<net::tcp_listener> listener) {
   for (;;) {
     // Whose turn it is may change before somebody comes: mostly it does not, and the socket need not move.
@@ -284,12 +244,12 @@ asio::awaitable<void> port_book::accept_visitors(std::shared_ptr<entry> port,
     if (policy_.visitors.permits(net::to_wire(next->peer)))
       hand_over(port, std::move(next->socket), next->peer);
     else
-      turn_away(next->peer, port->port);
+      turn_away(next->peer, port->number);
   }
 }
 
 /// Drops the socket, which closes it, when all holders are over.
-void port_book::hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::socket socket,
+void port_book::hand_over(const public_port_ptr& port, asio::ip::tcp::socket socket,
                           asio::ip::tcp::endpoint peer) {
   const auto* const next = port->holders.next();
   if (next == nullptr) return;
@@ -341,7 +301,7 @@ void port_book::release_all(const port_holder& holder) {
 
 std::vector<held_port> port_book::held() const {
   std::vector<held_port> all;
-  for (const auto& [port, each] : ports_) all.push_back({port, each->client_address, each->since.wall});
+  for (const auto& [port, each] : ports_) all.push_back({port, each->client_address, each->since});
   return all;
 }
 

@@ -308,8 +308,8 @@ BOOST_AUTO_TEST_CASE(when_the_process_is_short_of_memory_a_session_waits_for_the
     other->report(900'000);
     mux_bench on(where);
     auto pair = make_memory_pair(where);
-    const auto receiver =
-        std::make_shared<mux::session>(where, std::move(pair.b), mux_config(wire::smux_role::server), memory);
+    const auto receiver = std::make_shared<mux::session>(
+        where, std::move(pair.b), mux_config(wire::smux_role::server), duration::zero(), memory);
     const auto sender =
         std::make_shared<mux::session>(where, std::move(pair.a), mux_config(wire::smux_role::client));
     std::optional<error_code> ends[2];

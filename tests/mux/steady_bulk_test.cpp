@@ -52,8 +52,8 @@ struct tunnel {
     tasks.spawn("far handshake", shake(*far));
     co_await tasks.join();
     const auto where = tasks.where();
-    client = std::make_shared<mux::session>(where, std::move(near), config(wire::smux_role::client));
-    server = std::make_shared<mux::session>(where, std::move(far), config(wire::smux_role::server));
+    client = std::make_shared<mux::session>(where, std::move(near), config(wire::smux_role::client), 60s);
+    server = std::make_shared<mux::session>(where, std::move(far), config(wire::smux_role::server), 60s);
     tasks.spawn("client", keep(*client));
     tasks.spawn("server", keep(*server));
     auto opened = client->open();
@@ -67,6 +67,7 @@ struct tunnel {
   static wire::smux_config config(wire::smux_role role) {
     auto made = mux_config(role);
     made.max_frame = wire::native_max_frame;
+    made.resumable = true;
     return made;
   }
 

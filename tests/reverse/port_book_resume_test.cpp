@@ -11,6 +11,7 @@ namespace {
 
 constexpr duration hold = 60ms;
 constexpr const char* all_ports = "1-65535";
+const wire::cidr_set anybody;
 
 asio::awaitable<void> until_refused(std::uint16_t port) {
   const auto refused = [port] { return refuses(port); };
@@ -23,7 +24,7 @@ BOOST_AUTO_TEST_SUITE(port_book_resume_test)
 
 BOOST_AUTO_TEST_CASE(visitors_come_for_the_hold_are_then_refused_and_come_again) {
   run([](log_capture&) -> asio::awaitable<void> {
-    book_bench on(co_await asio::this_coro::executor, all_ports, {}, hold);
+    book_bench on(co_await asio::this_coro::executor, all_ports, anybody, hold);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     on.book.away(*holder);
@@ -41,7 +42,7 @@ BOOST_AUTO_TEST_CASE(visitors_come_for_the_hold_are_then_refused_and_come_again)
 
 BOOST_AUTO_TEST_CASE(who_is_back_within_the_hold_is_not_missed) {
   run([](log_capture&) -> asio::awaitable<void> {
-    book_bench on(co_await asio::this_coro::executor, all_ports, {}, hold);
+    book_bench on(co_await asio::this_coro::executor, all_ports, anybody, hold);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     on.book.away(*holder);
@@ -54,7 +55,7 @@ BOOST_AUTO_TEST_CASE(who_is_back_within_the_hold_is_not_missed) {
 
 BOOST_AUTO_TEST_CASE(one_carrier_that_is_there_keeps_the_port_open) {
   run([](log_capture&) -> asio::awaitable<void> {
-    book_bench on(co_await asio::this_coro::executor, all_ports, {}, hold);
+    book_bench on(co_await asio::this_coro::executor, all_ports, anybody, hold);
     const auto one = on.holder();
     const auto two = on.holder();
     const auto port = co_await on.bind(one, 0, 1, 1, 1);
@@ -76,7 +77,7 @@ BOOST_AUTO_TEST_CASE(one_carrier_that_is_there_keeps_the_port_open) {
 
 BOOST_AUTO_TEST_CASE(the_port_stays_reserved_until_its_holder_is_gone) {
   run([](log_capture&) -> asio::awaitable<void> {
-    book_bench on(co_await asio::this_coro::executor, all_ports, {}, 0ms);
+    book_bench on(co_await asio::this_coro::executor, all_ports, anybody, 0ms);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     on.book.away(*holder);
@@ -94,7 +95,7 @@ BOOST_AUTO_TEST_CASE(the_port_stays_reserved_until_its_holder_is_gone) {
 
 BOOST_AUTO_TEST_CASE(another_session_of_the_same_client_opens_the_port_again) {
   run([](log_capture&) -> asio::awaitable<void> {
-    book_bench on(co_await asio::this_coro::executor, all_ports, {}, 0ms);
+    book_bench on(co_await asio::this_coro::executor, all_ports, anybody, 0ms);
     const auto former = on.holder();
     const auto next = on.holder();
     former->alive = false;
@@ -112,7 +113,7 @@ BOOST_AUTO_TEST_CASE(another_session_of_the_same_client_opens_the_port_again) {
 BOOST_AUTO_TEST_CASE(a_port_that_somebody_else_took_meanwhile_is_missed_and_that_is_said) {
   run([](log_capture& log) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
-    book_bench on(where, all_ports, {}, 0ms);
+    book_bench on(where, all_ports, anybody, 0ms);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     on.book.away(*holder);

@@ -17,11 +17,9 @@
 
 #include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/net/task_group.hpp"
-#include "gotunnel/net/tcp.hpp"
-#include "gotunnel/reverse/port_holder.hpp"
+#include "gotunnel/reverse/public_port.hpp"
 #include "gotunnel/wire/cidr.hpp"
 #include "gotunnel/wire/control.hpp"
-#include "gotunnel/wire/psk_auth.hpp"
 
 #include <map>
 #include <memory>
@@ -32,16 +30,6 @@
 namespace gotunnel::reverse {
 
 inline constexpr duration liveness_limit = 1s;
-
-struct bind_question {
-  std::uint16_t port = 0; ///< 0: the book chooses
-  std::uint64_t service = 0;
-  std::uint8_t carrier = 0; ///< number of the holder among those of its process; 0: it wants the port alone
-  holder_ptr holder;
-  std::string client_address; ///< for people
-  /// Client and instance; none for a seed peer.
-  std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
-};
 
 struct port_policy {
   std::string bind_host; ///< public side; empty: all addresses
@@ -81,28 +69,24 @@ public:
   asio::awaitable<void> join();
 
 private:
-  struct entry;
-
   using answer_function = std::function<void(wire::control_message)>;
 
   asio::awaitable<void> bind_and_answer(bind_question question, answer_function answer);
   [[nodiscard]] asio::awaitable<wire::control_message> bind_here(bind_question question);
   [[nodiscard]] result<net::tcp_listener> listen(std::uint16_t port) const;
   [[nodiscard]] asio::awaitable<std::optional<wire::error_answer>> settle(const bind_question& question,
-                                                                          std::shared_ptr<entry> held);
+                                                                          public_port_ptr held);
   [[nodiscard]] asio::awaitable<bool> anybody_alive(std::vector<holder_ptr> holders) const;
-  [[nodiscard]] wire::control_message give(const bind_question& question, const std::shared_ptr<entry>& held);
-  [[nodiscard]] error_code tend(const std::shared_ptr<entry>& held);
-  void open(const std::shared_ptr<entry>& held, net::tcp_listener listener);
-  asio::awaitable<void> accept_visitors(std::shared_ptr<entry> port,
-                                        std::shared_ptr<net::tcp_listener> listener);
-  void hand_over(const std::shared_ptr<entry>& port, asio::ip::tcp::socket socket,
-                 asio::ip::tcp::endpoint peer);
+  [[nodiscard]] wire::control_message give(const bind_question& question, const public_port_ptr& held);
+  [[nodiscard]] error_code tend(const public_port_ptr& held);
+  void open(const public_port_ptr& held, net::tcp_listener listener);
+  asio::awaitable<void> accept_visitors(public_port_ptr port, std::shared_ptr<net::tcp_listener> listener);
+  void hand_over(const public_port_ptr& port, asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer);
   void turn_away(const asio::ip::tcp::endpoint& who, std::uint16_t port);
 
   net::executor front_;
   port_policy policy_;
-  std::map<std::uint16_t, std::shared_ptr<entry>> ports_;
+  std::map<std::uint16_t, public_port_ptr> ports_;
   net::task_group tasks_; ///< accept loops and questions under way
   rate_limit reports_{1s};
   bool closed_ = false;

@@ -1,0 +1,54 @@
+// A public port in the book: for whom it was asked, who holds it now, and its listener as long as there is
+// one.
+//
+// The book (port_book.hpp) decides; this remembers. Destroyed, it listens no more. On the front worker.
+#pragma once
+
+#include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/tcp.hpp"
+#include "gotunnel/reverse/holder_set.hpp"
+#include "gotunnel/wire/psk_auth.hpp"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace gotunnel::reverse {
+
+struct bind_question {
+  std::uint16_t port = 0; ///< 0: the book chooses
+  std::uint64_t service = 0;
+  std::uint8_t carrier = 0; ///< number of the holder among those of its process; 0: it wants the port alone
+  holder_ptr holder;
+  std::string client_address; ///< for people
+  /// Client and instance; none for a seed peer.
+  std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
+};
+
+struct public_port {
+  public_port(std::uint16_t of, const bind_question& question) : number(of) { hand_to(question); }
+
+  /// From now on the port belongs to whoever asks, and to nobody else.
+  void hand_to(const bind_question& question);
+  /// Accepts nobody any more.
+  void shut();
+  /// `2027-01-31 23:59:59 UTC (5 s ago)`, for people.
+  [[nodiscard]] std::string held_since() const;
+
+  std::uint16_t number;
+  std::string address;                         ///< of the latest listener
+  std::shared_ptr<net::tcp_listener> listener; ///< none while all holders have been away for a while
+  std::optional<net::deadline> hold;           ///< until it is closed, because all are away
+  holder_set holders;                          ///< not empty while the port is in the book
+  std::string client_address;
+  std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
+  // Two clocks on purpose: "since" is for people, "ago" must survive a clock that jumps.
+  wall_time since;
+  time_point since_steady;
+};
+
+using public_port_ptr = std::shared_ptr<public_port>;
+
+} // namespace gotunnel::reverse
