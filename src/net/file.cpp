@@ -1,5 +1,7 @@
 #include "gotunnel/net/file.hpp"
 
+#include "gotunnel/net/descriptor.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <thread>
@@ -14,22 +16,6 @@ namespace {
 
 error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
 error_code system_error(int number) noexcept { return {number, boost::system::system_category()}; }
-
-class descriptor {
-public:
-  explicit descriptor(int number) noexcept : number_(number) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int get() const noexcept { return number_; }
-  [[nodiscard]] bool is_open() const noexcept { return number_ >= 0; }
-  int release() noexcept { return std::exchange(number_, -1); }
-
-private:
-  int number_;
-};
 
 result<> write_all(int file, bytes_view content) {
   while (!content.empty()) {
@@ -60,7 +46,7 @@ std::filesystem::path directory_of(const std::filesystem::path& path) {
 result<file_content> read_file(const std::filesystem::path& path, std::size_t limit) {
   // O_NONBLOCK: opening a pipe without a writer would wait for one.
   const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  if (!file.is_open()) return last_error();
+  if (!file) return last_error();
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return last_error();
   if (S_ISDIR(status.st_mode)) return system_error(EISDIR);
@@ -86,7 +72,7 @@ result<file_content> read_file(const std::filesystem::path& path, std::size_t li
 
 result<> create_file(const std::filesystem::path& path, bytes_view content, mode_t mode) {
   const descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
-  if (!file.is_open()) return last_error();
+  if (!file) return last_error();
   const result<> filled = fill(file.get(), content, mode);
   if (!filled) ::unlink(path.c_str());
   return filled;
@@ -96,7 +82,7 @@ result<> replace_file(const std::filesystem::path& path, bytes_view content, mod
   std::string temporary = path.string() + ".XXXXXX";
   {
     const descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};
-    if (!file.is_open()) return last_error();
+    if (!file) return last_error();
     if (const result<> filled = fill(file.get(), content, mode); !filled) {
       ::unlink(temporary.c_str());
       return filled;
@@ -127,7 +113,7 @@ result<bool> create_directory(const std::filesystem::path& path, mode_t mode) {
 
 result<> sync_directory(const std::filesystem::path& path) {
   const descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!directory.is_open()) return last_error();
+  if (!directory) return last_error();
   // Some file systems (of networks, of FUSE) have no such thing, and say so.
   if (::fsync(directory.get()) != 0 && errno != EINVAL) return last_error();
   return {};
@@ -136,7 +122,7 @@ result<> sync_directory(const std::filesystem::path& path) {
 result<directory_lock> directory_lock::acquire(const std::filesystem::path& directory,
                                                std::chrono::milliseconds patience) {
   descriptor opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!opened.is_open()) return last_error();
+  if (!opened) return last_error();
   constexpr std::chrono::milliseconds pause{10};
   for (std::chrono::milliseconds waited{0};; waited += pause) {
     if (::flock(opened.get(), LOCK_EX | LOCK_NB) == 0) return directory_lock(opened.release());
