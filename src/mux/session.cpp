@@ -147,8 +147,10 @@ void session::handle(const wire::smux_event& event) {
 }
 
 void session::mind_memory() {
-  memory_.report(core_.buffered());
-  core_.set_memory(memory_.allowance(), memory_.tight());
+  report_memory();
+  const std::uint64_t allowance = memory_.allowance();
+  core_.set_memory(allowance, memory_.tight());
+  out_.set_limit(allowance / 2);
   const auto given_up = core_.not_read(now());
   if (given_up.empty()) return;
   log::warn("mux", "{}: too many bytes wait for slow readers; {} streams that were not read at all are reset",
@@ -164,6 +166,8 @@ void session::mind_memory() {
   wake();
 }
 
+void session::report_memory() { memory_.report(core_.buffered() + out_.kept()); }
+
 void session::count_bytes() {
   counters::add(counter::bytes_in, std::exchange(bytes_in_, 0));
   counters::add(counter::bytes_out, std::exchange(bytes_out_, 0));
@@ -172,7 +176,7 @@ void session::count_bytes() {
 void session::forget(wire::stream_id id) { streams_.erase(id); }
 
 void session::wake() {
-  memory_.report(core_.buffered());
+  report_memory();
   if (out_.wants_write()) work_.notify();
   if (!core_.over_budget()) drained_.notify();
   if (riding() && core_.deadline() < nap_ends_) {

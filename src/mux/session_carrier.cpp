@@ -9,6 +9,8 @@ namespace {
 
 // So much at once is a transfer, which leaves buffers behind, and not a few words.
 constexpr std::size_t bulk = 16 * 1024;
+// Keepalives and ACKs, which get through where whole segments do not.
+constexpr std::uint64_t a_word = 64;
 // The kernel's round-trip estimate changes slowly.
 constexpr duration round_trip_refresh = 500ms;
 // While the carrier is not read nobody tells when other sessions have made room.
@@ -50,8 +52,13 @@ void session::drop_lost_carrier() {
   if (riders_ > 0 || !fenced_ || ended_) return;
   carrier_.reset();
   fenced_ = false;
-  hold_.emplace(where_, resume_window_, [this] { abort(loss_); });
+  if (progressed()) window_ends_ = now() + resume_window_;
+  hold_.emplace(where_, std::max<duration>(window_ends_ - now(), 0s), [this] { abort(loss_); });
   changed_.notify();
+}
+
+bool session::progressed() const noexcept {
+  return window_ends_ == time_point{} || core_.received() + core_.acknowledged() > progress_before_ + a_word;
 }
 
 asio::awaitable<bool> session::lost() {
@@ -76,6 +83,7 @@ bool session::attach(net::stream_ptr carrier, std::uint64_t peer_received) {
     return false;
   }
   hold_.reset();
+  progress_before_ = core_.received() + core_.acknowledged();
   carrier_ = std::move(carrier);
   peer_ = carrier_->peer();
   last_heard_ = now();
@@ -131,6 +139,7 @@ asio::awaitable<void> session::write_carrier() {
     if (!ready) co_return lose(ready.error());
     if (!riding()) co_return; // the streams of an ended session have taken their bytes back
     const bytes_view frames = out_.next(now());
+    if (out_.overfull()) co_return abort(errc::limit_exceeded);
     while (const auto id = core_.poll_sent()) {
       const auto found = streams_.find(*id);
       if (found != streams_.end()) found->second->sent();

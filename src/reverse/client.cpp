@@ -14,6 +14,9 @@ namespace gotunnel::reverse {
 namespace {
 
 constexpr duration first_retry = 500ms;
+// While visitors wait.
+constexpr duration longest_pause = 2s;
+constexpr duration stale_attempt = 1s;
 
 /// Uniform in [0, 1): clients that lost one server must not come back in step.
 double random01() {
@@ -28,7 +31,9 @@ client::client(net::executor where, const client_options& options, std::uint8_t 
     : where_(std::move(where)), options_(options), number_(number), owner_(owner),
       server_(wire::to_string(options_.way.server)), dialer_(options_.way),
       backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval),
-      attempts_(where_, "reverse"), tasks_(where_, "reverse") {}
+      pause_(std::min(first_retry, options_.max_retry_interval),
+             std::min(longest_pause, options_.max_retry_interval)),
+      attempts_(where_, "reverse"), tasks_(where_, "reverse"), hurry_(where_) {}
 
 asio::awaitable<void> client::run() {
   attempts_.spawn("client", keep_connected());
@@ -83,21 +88,57 @@ asio::awaitable<void> client::keep_carried(client_session& session) {
 
 /// False when the session is over.
 asio::awaitable<bool> client::carry_on(client_session& session) {
-  wire::backoff pause(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval);
+  bool at_once = session.progressed();
+  if (at_once) pause_.reset();
+  while (session.waiting()) {
+    net::task_group attempt(where_, "reverse");
+    attempt.spawn("reach again", reach_again(session, at_once));
+    std::exception_ptr thrown;
+    try {
+      if (attempt.size() > 0) co_await hurry_.wait();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    // A wait that was cancelled ends by value; the next one would throw, with the attempt under way.
+    const auto state = co_await asio::this_coro::cancellation_state;
+    const bool cancelled = thrown || state.cancelled() != asio::cancellation_type::none;
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    attempt.cancel();
+    co_await attempt.join();
+    if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
+    at_once = true;
+  }
+  co_return !session.over();
+}
+
+/// Until the session is carried again, or over.
+asio::awaitable<void> client::reach_again(client_session& session, bool at_once) {
+  if (!at_once) co_await net::sleep_for(pause_.next(random01()));
   while (session.waiting()) {
     std::optional<link::resume_request> wanted = session.next_request();
+    dialling_since_ = std::chrono::steady_clock::now();
     auto reached = co_await dialer_.reach(wanted);
+    dialling_since_ = {};
     if (reached) {
-      if (session.go_on(*reached)) co_return true;
-      if (!reached->resumed) spare_.emplace(std::move(*reached));
-      co_return false;
+      if (!session.go_on(*reached) && !reached->resumed) spare_.emplace(std::move(*reached));
+      break;
     }
-    const duration wait = pause.next(random01());
+    const duration wait = pause_.next(random01());
     const std::string trouble = explain(reached.error());
     report(trouble, wait);
     co_await net::sleep_for(wait);
   }
-  co_return false;
+  hurry_.notify();
+}
+
+/// A pause ends, and an attempt that has waited for a while is made anew: its way may be gone.
+void client::hurry() {
+  if (std::chrono::steady_clock::now() - dialling_since_ > stale_attempt) hurry_.notify();
+}
+
+void client::doubt_carrier() {
+  if (session_) session_->doubt_carrier();
+  hurry();
 }
 
 std::string client::named() const { return number_ == 0 ? "" : fmt::format("carrier {}: ", number_); }
@@ -215,10 +256,9 @@ std::string client::explain(const session_outcome& outcome) {
 void client::stop(duration grace) {
   stopping_ = true;
   for (client_session* each : leaving_) each->stop(grace);
-  if (session_)
-    session_->stop(grace);
-  else
-    attempts_.cancel();
+  if (!session_) return attempts_.cancel();
+  session_->stop(grace);
+  hurry();
 }
 
 } // namespace gotunnel::reverse

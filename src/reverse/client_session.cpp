@@ -19,6 +19,8 @@ constexpr duration header_limit = 10s;
 constexpr duration local_dial_limit = 10s;
 // How long the local service may take to read what had arrived for it whole when the session ended.
 constexpr duration drain_limit = 10s;
+// How long a stopped client without a carrier tries to say so.
+constexpr duration last_call_limit = 1s;
 
 wire::smux_config mux_config(const link::reached& server) {
   wire::smux_config config;
@@ -213,8 +215,11 @@ net::task<net::any_socket> client_session::dial_target() {
 void client_session::stop(duration grace) {
   if (stopping_) return;
   stopping_ = true;
-  // Nobody can be told, and nobody is served.
-  if (mux_->waiting()) return mux_->abort(errc::closed);
+  // The server would keep port and visitors for the rest of the window.
+  auto give_up = [this] {
+    if (mux_->waiting()) mux_->abort(errc::closed);
+  };
+  if (mux_->waiting()) last_call_.emplace(where_, std::min(grace, last_call_limit), give_up);
   visitors_.leave_by(std::chrono::steady_clock::now() + grace);
   tasks_.spawn("wind down", wind_down());
 }

@@ -19,6 +19,10 @@ namespace code = wire::control_code;
 
 // Random ports tried before the server gives up on finding a free one that is allowed.
 constexpr int choice_attempts = 512;
+// Choices of the kernel that are refused before: ports reserved for clients that are away look free to it.
+constexpr int kernel_attempts = 64;
+// A program that took a port which was not listened on for a while may leave it.
+constexpr duration listen_again = 1s;
 
 error_answer refusal(const bind_question& question, std::string_view why, std::string message) {
   return {question.service, std::string(why), std::move(message)};
@@ -81,7 +85,7 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
                       fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string()));
   const std::uint16_t chosen = listener->address().port();
   const auto fresh = std::make_shared<public_port>(chosen, question);
-  ports_[chosen] = fresh;
+  ports_.emplace(chosen, fresh);
   open(fresh, std::move(*listener));
   log::info("reverse", "port {} opened for {}", chosen, question.client_address);
   co_return bound_answer{question.service, chosen, fresh->address, question.carrier};
@@ -142,16 +146,21 @@ void port_book::away(const port_holder& holder) {
     if (each->holders.set_away(holder, true)) (void)tend(each);
 }
 
-bool port_book::back(const port_holder& holder) {
-  bool all = true;
+void port_book::back(const port_holder& holder) {
   for (const auto& [port, each] : ports_) {
     if (!each->holders.set_away(holder, false)) continue;
     const error_code why = tend(each);
     if (!why) continue;
-    log::error("reverse", "cannot listen on port {} any more: {}", port, why.message());
-    all = false;
+    log::error("reverse", "cannot listen on port {} at present: {}; trying again", port, why.message());
+    try_again(each);
   }
-  return all;
+}
+
+void port_book::try_again(const public_port_ptr& held) {
+  held->hold.emplace(front_, listen_again, [this, port = held->number] {
+    const auto found = ports_.find(port);
+    if (found != ports_.end() && tend(found->second)) try_again(found->second);
+  });
 }
 
 asio::awaitable<wire::control_message> port_book::bind(bind_question question) {
@@ -220,8 +229,15 @@ asio::awaitable<bool> port_book::anybody_alive(std::vector<holder_ptr> holders) 
 result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
   if (port != 0) return net::tcp_listener::open(front_, {policy_.bind_host, port});
   // The kernel's choice first; it knows what is free. Then the allowed ones at random.
-  auto any = net::tcp_listener::open(front_, {policy_.bind_host, 0});
-  if (!any || policy_.allowed.contains(any->address().port())) return any;
+  std::vector<net::tcp_listener> reserved; // held meanwhile, for it to choose another one
+  for (int i = 0; i < kernel_attempts; ++i) {
+    auto any = net::tcp_listener::open(front_, {policy_.bind_host, 0});
+    if (!any) return any;
+    const std::uint16_t chosen = any->address().port();
+    if (!policy_.allowed.contains(chosen)) break;
+    if (!ports_.contains(chosen)) return any;
+    reserved.push_back(std::move(*any));
+  }
   for (int i = 0; i < choice_attempts; ++i) {
     std::array<std::byte, 2> random{};
     crypto::random_bytes(random);

@@ -58,9 +58,10 @@ private:
     const counted_load load(home_);
     sessions_.insert(session.get());
     const wire::peer_id id = session->id();
-    co_await net::ask(owner_.front_, [&] { owner_.sessions_.add(id, session); });
+    const bool resumable = session->resumes();
+    if (resumable) co_await net::ask(owner_.front_, [&] { owner_.sessions_.add(id, session); });
     co_await session->run();
-    co_await net::ask(owner_.front_, [&] { owner_.sessions_.remove(id); });
+    if (resumable) co_await net::ask(owner_.front_, [&] { owner_.sessions_.remove(id); });
     sessions_.erase(session.get());
   }
 

@@ -186,7 +186,10 @@ asio::awaitable<wire::control_message> server_session::try_bind(wire::bind_reque
   question.holder = shared_from_this();
   question.client_address = client_;
   if (native_) question.identity.emplace(hello_.client, hello_.instance);
-  co_return co_await book_.bind(std::move(question));
+  auto answer = co_await book_.bind(std::move(question));
+  // The book could not say so of a port that was not ours yet.
+  if (mux_->waiting()) co_await net::ask(front_, [this] { book_.away(*this); });
+  co_return answer;
 }
 
 /// A client with the secret may still ask for nonsense all day long.

@@ -15,8 +15,7 @@ asio::awaitable<void> server_session::watch_carrier() {
     co_await net::ask(front_, [this] { book_.away(*this); });
     const bool carried = co_await mux_->carried();
     if (!carried) co_return;
-    const bool open = co_await net::ask(front_, [this] { return book_.back(*this); });
-    if (!open) co_return mux_->abort(errc::refused); // its next session is told why
+    co_await net::ask(front_, [this] { book_.back(*this); });
     log::info("reverse", "client {} is back from {}; {} streams go on", client_, mux_->peer(),
               mux_->stream_count());
   }
@@ -62,7 +61,8 @@ asio::awaitable<bool> server_session::may_come_back(const wire::client_hello& he
   }
   generation_ = hello.generation;
   const bool fenced = co_await mux_->fence();
-  co_return fenced&& generation_ == hello.generation;
+  const bool still_last = generation_ == hello.generation;
+  co_return fenced&& still_last;
 }
 
 } // namespace gotunnel::reverse

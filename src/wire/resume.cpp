@@ -25,6 +25,11 @@ bytes_view resume::next(time_point now, std::size_t most) {
   return log_.from(written_);
 }
 
+void resume::set_limit(std::uint64_t limit) noexcept {
+  limit_ =
+      static_cast<std::size_t>(std::min<std::uint64_t>(std::max<std::uint64_t>(limit, least_limit), most_));
+}
+
 void resume::wrote(std::size_t count) noexcept {
   written_ += count;
   assert(written_ <= log_.end());

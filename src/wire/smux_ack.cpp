@@ -10,10 +10,12 @@ constexpr std::uint64_t worth_a_record = 256 * 1024;
 constexpr std::uint64_t worth_a_ride = 64 * 1024;
 constexpr duration owed_for = 500ms;
 // Past owed_for by what a healthy path and a busy peer take.
-constexpr duration ask_after = 800ms;
-constexpr duration doubt_after = 700ms;
+constexpr duration ask_after = 600ms;
+constexpr duration doubt_after = 600ms;
 // A path whose kernel still hears of the peer is doubted again.
 constexpr duration doubt_again = 500ms;
+// pause() is called more often than that.
+constexpr duration pause_round = 1s;
 
 } // namespace
 
@@ -60,6 +62,7 @@ time_point smux_ack::deadline() const noexcept { return std::min(due_ ? never : 
 
 void smux_ack::tick(time_point now, duration round_trip) noexcept {
   if (now >= owed_at_) due_ = true;
+  if (now < patient_until_) await(now);
   if (now < answer_due_) return;
   if (!has_asked_) {
     ask(now, std::max(doubt_after, 2 * round_trip));
@@ -69,9 +72,15 @@ void smux_ack::tick(time_point now, duration round_trip) noexcept {
   answer_due_ = now + doubt_again;
 }
 
+void smux_ack::pause(time_point now) noexcept {
+  receive(0, now);
+  if (now >= patient_until_) paused_at_ = now;
+  patient_until_ = now + (now - paused_at_) + pause_round;
+}
+
 void smux_ack::ask(time_point now, duration patience) noexcept {
+  answer_due_ = has_asked_ ? std::min(answer_due_, now + patience) : now + patience;
   ask_ = has_asked_ = true;
-  answer_due_ = now + patience;
 }
 
 result<> smux_ack::attach(std::uint64_t peer_received, time_point now) noexcept {
@@ -80,6 +89,7 @@ result<> smux_ack::attach(std::uint64_t peer_received, time_point now) noexcept 
   told_ = received_;
   owed_at_ = never;
   due_ = ask_ = has_asked_ = doubt_ = false;
+  patient_until_ = {};
   await(now);
   return {};
 }

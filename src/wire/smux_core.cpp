@@ -10,8 +10,12 @@
 namespace gotunnel::wire {
 namespace {
 
-// Who does not read its carrier looks dead to a peer that waits for an ACK, if it says nothing.
+// Who does not read its carrier looks dead to a peer that waits for an ACK, if it says nothing; and for a
+// while longer, for the peer's TCP may be slow to find out that it is read again.
 constexpr duration paused_interval = 500ms;
+// Only a client can dial again, and it must find out in time that bytes wait for it at the server.
+constexpr duration curious_after = 800ms;
+constexpr duration answer_within = 600ms;
 
 smux_config within_limits(smux_config config) noexcept {
   config.max_frame = std::clamp<std::size_t>(config.max_frame, 1, std::numeric_limits<std::uint16_t>::max());
@@ -198,16 +202,37 @@ std::vector<stream_id> smux_core::not_read(time_point now) {
 void smux_core::set_round_trip(duration rtt) noexcept { round_trip_ = rtt; }
 
 duration smux_core::keepalive_interval() const noexcept {
-  const bool hurried = config_.resumable && over_budget() && config_.keepalive_interval > 0s;
+  const bool unread = over_budget() || transmitted_at_ < ack_.patient_until();
+  const bool hurried = config_.resumable && unread && config_.keepalive_interval > 0s;
   return hurried ? std::min(config_.keepalive_interval, paused_interval) : config_.keepalive_interval;
 }
 
+/// When a client asks its server whether it is there, though it waits for nothing: often while it has streams
+/// beside the control stream, else in place of a keepalive.
+time_point smux_core::question_due() const noexcept {
+  if (config_.role != smux_role::client || config_.keepalive_interval <= 0s || ack_.has_asked()) return never;
+  const bool busy = streams_.size() > 1;
+  const duration patience =
+      busy ? std::min(curious_after, config_.keepalive_interval) : config_.keepalive_interval;
+  return std::max(received_at_ + patience, ack_.patient_until());
+}
+
+void smux_core::ask(time_point now, duration patience) noexcept {
+  ack_.ask(now, std::max(patience, 2 * round_trip_));
+}
+
 time_point smux_core::deadline() const noexcept {
-  time_point next = config_.resumable && !over_budget() ? ack_.deadline() : never;
+  time_point next = never;
+  if (config_.resumable && !over_budget()) next = std::min(ack_.deadline(), question_due());
   if (config_.keepalive_interval > 0s && !nop_pending_)
     next = std::min(next, transmitted_at_ + keepalive_interval());
   if (config_.keepalive_timeout > 0s) next = std::min(next, received_at_ + config_.keepalive_timeout);
   return next;
+}
+
+void smux_core::mind_acks(time_point now) noexcept {
+  ack_.tick(now, round_trip_);
+  if (now >= question_due()) ask(now, answer_within);
 }
 
 result<> smux_core::tick(time_point now) {
@@ -217,7 +242,7 @@ result<> smux_core::tick(time_point now) {
   if (config_.resumable && over_budget())
     ack_.pause(now);
   else if (config_.resumable)
-    ack_.tick(now, round_trip_);
+    mind_acks(now);
   if (config_.keepalive_timeout > 0s && now >= received_at_ + config_.keepalive_timeout) {
     // Whoever does not read hears nothing: the silence of the peer counts from when we read again.
     if (!paused_) {

@@ -32,7 +32,8 @@ public:
         hear(take(step));
       else
         call(step);
-      require(out_.kept() <= all_.size());
+      require(out_.kept() <= all_.size() && out_.kept() <= limit + 4000 + resume::answers_limit + 64);
+      over_ = over_ || out_.overfull();
     }
   }
 
@@ -109,10 +110,11 @@ private:
     if (can_be) written_ = count;
   }
 
+  static constexpr std::size_t limit = 20'000;
   bytes_view rest_;
   time_point now_{std::chrono::hours(1)};
   smux_core core_{{.role = smux_role::client, .resets = true, .resumable = true, .max_frame = 500}, now_};
-  resume out_{core_, true, 20'000};
+  resume out_{core_, true, limit};
   std::string text_ = std::string(8000, 'x');
   std::string all_;           ///< every byte of the session so far
   std::uint64_t written_ = 0; ///< taken by the carrier that there is

@@ -2,6 +2,9 @@
 #include "reverse/book_bench.hpp"
 #include "support/refuses.hpp"
 
+#include <set>
+#include <vector>
+
 using namespace gotunnel;
 using namespace gotunnel::testing;
 using namespace gotunnel::reverse;
@@ -31,7 +34,7 @@ BOOST_AUTO_TEST_CASE(visitors_come_for_the_hold_are_then_refused_and_come_again)
     const auto early = loopback_socket::connect(port);
     co_await until([&] { return holder->visitors.size() == 1; });
     co_await until_refused(port);
-    BOOST_TEST(on.book.back(*holder));
+    on.book.back(*holder);
     BOOST_TEST(!refuses(port));
     const auto late = loopback_socket::connect(port);
     co_await until([&] { return holder->visitors.size() >= 2; });
@@ -46,7 +49,7 @@ BOOST_AUTO_TEST_CASE(who_is_back_within_the_hold_is_not_missed) {
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);
     on.book.away(*holder);
-    BOOST_TEST(on.book.back(*holder));
+    on.book.back(*holder);
     co_await pause(2 * hold);
     BOOST_TEST(!refuses(port));
     co_await on.finish();
@@ -69,7 +72,7 @@ BOOST_AUTO_TEST_CASE(one_carrier_that_is_there_keeps_the_port_open) {
     // The one that is there leaves: now all are away.
     on.book.release_all(*two);
     co_await until_refused(port);
-    BOOST_TEST(on.book.back(*one));
+    on.book.back(*one);
     BOOST_TEST(!refuses(port));
     co_await on.finish();
   });
@@ -88,7 +91,7 @@ BOOST_AUTO_TEST_CASE(the_port_stays_reserved_until_its_holder_is_gone) {
     on.book.release_all(*holder);
     const auto freed = co_await on.bind(on.holder(), port, 2, 1);
     BOOST_TEST(freed == port);
-    BOOST_TEST(on.book.back(*holder)); // it holds nothing any more
+    on.book.back(*holder); // it holds nothing any more
     co_await on.finish();
   });
 }
@@ -110,7 +113,7 @@ BOOST_AUTO_TEST_CASE(another_session_of_the_same_client_opens_the_port_again) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(a_port_that_somebody_else_took_meanwhile_is_missed_and_that_is_said) {
+BOOST_AUTO_TEST_CASE(a_port_that_somebody_else_took_meanwhile_is_missed_and_opened_when_it_is_left) {
   run([](log_capture& log) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
     book_bench on(where, all_ports, anybody, 0ms);
@@ -120,9 +123,36 @@ BOOST_AUTO_TEST_CASE(a_port_that_somebody_else_took_meanwhile_is_missed_and_that
     co_await until_refused(port);
     auto squatter = net::tcp_listener::open(where, {"127.0.0.1", port});
     BOOST_TEST_REQUIRE(squatter.has_value());
-    BOOST_TEST(!on.book.back(*holder));
+    on.book.back(*holder);
     log.expect("cannot listen on port");
     squatter->close();
+    const auto listened_on = [port] { return !refuses(port); };
+    co_await until(listened_on);
+    co_await on.finish();
+  });
+}
+
+// The kernel takes it for free: 200 of 28,000 in use, asked 400 times.
+BOOST_AUTO_TEST_CASE(the_servers_choice_is_never_a_port_that_is_reserved) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    book_bench on(co_await asio::this_coro::executor, all_ports, anybody, 0ms);
+    std::set<std::uint16_t> reserved;
+    std::vector<std::shared_ptr<fake_holder>> away;
+    for (int i = 0; i < 200; ++i) {
+      away.push_back(on.holder());
+      const auto port = co_await on.bind(away.back(), 0, 1, 1);
+      BOOST_TEST_REQUIRE(port != 0);
+      reserved.insert(port);
+      on.book.away(*away.back());
+    }
+    co_await until_refused(*reserved.begin());
+    for (int i = 0; i < 400; ++i) {
+      const auto other = on.holder();
+      const auto port = co_await on.bind(other, 0, 2, 1);
+      BOOST_TEST_REQUIRE(port != 0);
+      BOOST_TEST_REQUIRE(!reserved.contains(port));
+      on.book.release_all(*other);
+    }
     co_await on.finish();
   });
 }

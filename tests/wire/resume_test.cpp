@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(the_keepalive_of_a_resumable_session_acknowledges) {
   BOOST_TEST(one.hear(ack(8) + frame(command::nop, 0)) == "");
   BOOST_TEST(one.say() == "");
   BOOST_TEST(one.core.tick(start + 4s).has_value());
-  BOOST_TEST(one.say() == ack(24));
+  BOOST_TEST(one.say() == ack(24, 1)); // a client's asks, too
 }
 
 BOOST_AUTO_TEST_CASE(what_is_being_written_is_not_given_back_whatever_the_peer_says) {
@@ -141,6 +141,56 @@ BOOST_AUTO_TEST_CASE(at_its_limit_only_acks_leave_until_the_peer_has_acknowledge
   BOOST_TEST(!one.out.wants_write());
   BOOST_TEST(one.hear(ack(first.size())) == "");
   BOOST_TEST(one.out.wants_write());
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_asks_for_ever_and_acknowledges_nothing_is_found_out) {
+  sender one(10'000);
+  const std::string much(40'000, 'x');
+  one.offer(as_bytes(much));
+  one.say(6'000);
+  std::size_t asked = 0;
+  for (; !one.out.overfull() && asked < 10'000; ++asked) {
+    BOOST_TEST_REQUIRE(one.hear(ack(0, 1)) == "");
+    one.say();
+  }
+  BOOST_TEST(asked < 10'000U);
+  BOOST_TEST(one.out.kept() < 10'000U + 6'000U + resume::answers_limit + 64U);
+}
+
+BOOST_AUTO_TEST_CASE(the_limit_may_shrink_and_grow_again) {
+  sender one;
+  one.out.set_limit(0);
+  const std::string much(8U << 20U, 'x');
+  one.offer(as_bytes(much));
+  (void)one.hear(frame(command::upd, one.id, std::string("\0\0\0\0\0\0\0\x10", 8)));
+  const std::size_t few = one.say().size();
+  BOOST_TEST(few >= resume::least_limit);
+  BOOST_TEST(few < 2 * resume::least_limit);
+  one.out.set_limit(~std::uint64_t{0});
+  BOOST_TEST(one.out.wants_write());
+  BOOST_TEST(!one.out.overfull());
+}
+
+// Bytes for it may wait at a server that cannot reach it.
+BOOST_AUTO_TEST_CASE(a_client_asks_a_silent_server_in_time) {
+  smux_config config = resumable;
+  config.role = smux_role::client;
+  smux_core core(config, start);
+  std::vector<stream_id> streams{core.open().value()}; // the control stream alone
+  std::vector<std::byte> out(1000);
+  (void)core.transmit(out, start);
+  (void)core.feed(as_bytes(ack(8)), start), (void)core.poll();
+  BOOST_TEST((core.deadline() == start + 4s));
+  streams.push_back(core.open().value());
+  (void)core.transmit(out, start);
+  (void)core.feed(as_bytes(ack(16)), start), (void)core.poll();
+  BOOST_TEST((core.deadline() == start + 800ms));
+  BOOST_TEST(core.tick(start + 800ms).has_value());
+  BOOST_TEST(core.ack_due());
+  BOOST_TEST(core.transmit(out, start + 800ms) == 16U);
+  BOOST_TEST((core.deadline() == start + 1400ms));
+  BOOST_TEST(core.tick(start + 1400ms).has_value());
+  BOOST_TEST(core.take_doubt());
 }
 
 BOOST_AUTO_TEST_CASE(without_a_peer_that_acknowledges_nothing_is_kept) {

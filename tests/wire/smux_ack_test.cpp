@@ -79,35 +79,35 @@ BOOST_AUTO_TEST_CASE(what_the_peer_cannot_have_received_is_refused) {
 
 BOOST_AUTO_TEST_CASE(a_silent_peer_is_asked_and_then_doubted) {
   smux_ack ack = waiting(100);
-  BOOST_TEST((ack.deadline() == start + 800ms));
-  ack.tick(start + 800ms, 1ms);
+  BOOST_TEST((ack.deadline() == start + 600ms));
+  ack.tick(start + 600ms, 1ms);
   BOOST_TEST(ack.due());
   BOOST_TEST(!ack.take_doubt());
   BOOST_TEST(ack.tell().ask);
-  ack.transmitted(16, false, start + 800ms);
-  BOOST_TEST((ack.deadline() == start + 1500ms));
-  ack.tick(start + 1500ms, 1ms);
+  ack.transmitted(16, false, start + 600ms);
+  BOOST_TEST((ack.deadline() == start + 1200ms));
+  ack.tick(start + 1200ms, 1ms);
   BOOST_TEST(ack.take_doubt());
   BOOST_TEST(!ack.take_doubt()); // once
-  ack.tick(start + 2s, 1ms);
+  ack.tick(start + 1700ms, 1ms);
   BOOST_TEST(ack.take_doubt());
   BOOST_TEST(!ack.due()); // it was asked
 }
 
 BOOST_AUTO_TEST_CASE(a_long_way_gets_more_time) {
   smux_ack ack = waiting(100);
-  ack.tick(start + 800ms, 2s);
-  BOOST_TEST((ack.deadline() == start + 4800ms));
+  ack.tick(start + 600ms, 2s);
+  BOOST_TEST((ack.deadline() == start + 4600ms));
 }
 
 BOOST_AUTO_TEST_CASE(a_sign_of_life_begins_the_wait_anew_and_the_acknowledgement_ends_it) {
   smux_ack ack = waiting(100);
-  ack.tick(start + 800ms, 1ms);
+  ack.tick(start + 600ms, 1ms);
   ack.receive(8, start + 900ms);
   BOOST_TEST(!ack.due()); // the question is void
-  BOOST_TEST((ack.deadline() == start + 1700ms));
+  BOOST_TEST((ack.deadline() == start + 1500ms));
   BOOST_TEST(ack.hear(99).has_value());
-  BOOST_TEST((ack.deadline() == start + 1700ms));
+  BOOST_TEST((ack.deadline() == start + 1500ms));
   BOOST_TEST(ack.hear(100).has_value());
   BOOST_TEST((ack.deadline() == never));
 }
@@ -124,6 +124,20 @@ BOOST_AUTO_TEST_CASE(a_question_out_of_turn_has_its_own_patience) {
   BOOST_TEST((ack.deadline() == never));
 }
 
+// Seen with 400 visitors that did not read: the peer's kernel tried again 3 s after we read again.
+BOOST_AUTO_TEST_CASE(after_a_pause_nothing_is_doubted_for_as_long_again) {
+  smux_ack ack = waiting(100);
+  for (duration at = 0ms; at <= 5s; at += 500ms) ack.pause(start + at);
+  for (duration at = 5500ms; at < 11s; at += 500ms) {
+    ack.tick(start + at, 1ms);
+    BOOST_TEST(!ack.due());
+  }
+  ack.tick(start + 12s, 1ms);
+  BOOST_TEST(ack.tell().ask);
+  ack.tick(start + 13s, 1ms);
+  BOOST_TEST(ack.take_doubt());
+}
+
 BOOST_AUTO_TEST_CASE(a_new_carrier_tells_both_counts_and_old_acks_may_come_again) {
   smux_ack ack = waiting(100);
   BOOST_TEST(ack.hear(40).has_value());
@@ -133,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_new_carrier_tells_both_counts_and_old_acks_may_come_again
   BOOST_TEST((ack.attach(39, start).error() == errc::broken_frame));
   BOOST_TEST(ack.attach(90, start).has_value());
   BOOST_TEST(ack.acknowledged() == 90U);
-  BOOST_TEST((ack.deadline() == start + 800ms)); // ten bytes are sent anew; what came the peer knows of
+  BOOST_TEST((ack.deadline() == start + 600ms)); // ten bytes are sent anew; what came the peer knows of
   BOOST_TEST(ack.hear(50).has_value());
   BOOST_TEST(ack.acknowledged() == 90U);
   BOOST_TEST((ack.hear(49).error() == errc::broken_frame));

@@ -15,8 +15,9 @@
 //   while (co_await s->lost()) { ...reach the peer again...; s->attach(std::move(carrier), what the peer received); }
 // A carrier that breaks, or that is dead by all signs, is lost; the streams wait, and the bytes that the peer
 // did not get go to the next carrier. The end of the carrier in good order, a protocol error and close() end
-// the session as ever. fence() takes the carrier that is there out of use: nothing is read from it any more.
-// One worker; streams hold the session.
+// the session as ever. The window begins anew only when the carrier had brought the session on. fence() takes
+// the carrier that is there out of use: nothing is read from it any more. One worker; streams hold the
+// session.
 #pragma once
 
 #include "gotunnel/base/memory_budget.hpp"
@@ -64,6 +65,8 @@ public:
   /// Returns when it waits no longer: true; or when it has ended: false.
   [[nodiscard]] asio::awaitable<bool> carried();
   [[nodiscard]] bool waiting() const noexcept { return !carrier_ && !ended_; }
+  /// Whether the latest carrier has brought the session on, so that its loss is a new one.
+  [[nodiscard]] bool progressed() const noexcept;
   /// Why the last carrier was lost.
   [[nodiscard]] const error_code& loss() const noexcept { return loss_; }
   /// Takes the carrier out of use, if there is one; true when the session waits for another then.
@@ -96,6 +99,7 @@ private:
   void forget(wire::stream_id id);
   /// Compares what waits for slow readers with what may, and resets streams that nobody reads when it must.
   void mind_memory();
+  void report_memory();
   void count_bytes();
   /// Core state has changed: the writer, the reader, the keeper or all of them may have something to do.
   void wake();
@@ -138,8 +142,10 @@ private:
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
   time_point rested_at_{};
-  int riders_ = 0;      ///< tasks that use carrier_
-  bool fenced_ = false; ///< carrier_ is lost, and goes when its riders have left it
+  int riders_ = 0;                    ///< tasks that use carrier_
+  std::uint64_t progress_before_ = 0; ///< of the latest carrier
+  time_point window_ends_{};          ///< the session without a carrier
+  bool fenced_ = false;               ///< carrier_ is lost, and goes when its riders have left it
   error_code loss_;
   bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
   bool swollen_;         ///< memory has been used that was not given back

@@ -2,12 +2,13 @@
 //
 //   client c(executor, options, number, owner); co_await c.run(); ... c.stop(grace);
 //
-// A session whose carrier is lost gets another one, dialled at once and then with backoff, for as long as
-// both sides keep it (-resume-window). Every end of a session, and every failure to get one, the very first
-// included, is followed by another attempt after an exponential backoff with jitter, capped by
-// `max_retry_interval` and reset once the port was open. A cause that retrying cannot mend is said in one
-// sentence with its remedy, once until the cause changes. With `retry` off the first failure ends run(), and
-// `exit_code()` is 1. One worker, that of the owner, which outlives the client.
+// A session whose carrier is lost gets another one, dialled at once and then with backoff (2 s at most), for
+// as long as both sides keep it (-resume-window); a new way to the server is tried at once. Every end of a
+// session, and every failure to get one, the very first included, is followed by another attempt after an
+// exponential backoff with jitter, capped by `max_retry_interval` and reset once the port was open. A cause
+// that retrying cannot mend is said in one sentence with its remedy, once until the cause changes. With
+// `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the owner, which
+// outlives the client.
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"
@@ -51,9 +52,7 @@ public:
   [[nodiscard]] asio::awaitable<void> run();
   void stop(duration grace);
   /// The way to the server may have changed: a dead carrier is to be found out at once.
-  void doubt_carrier() {
-    if (session_) session_->doubt_carrier();
-  }
+  void doubt_carrier();
   [[nodiscard]] int exit_code() const noexcept { return exit_code_; }
 
 private:
@@ -61,6 +60,8 @@ private:
   asio::awaitable<void> drain(std::unique_ptr<client_session> session);
   asio::awaitable<void> keep_carried(client_session& session);
   [[nodiscard]] asio::awaitable<bool> carry_on(client_session& session);
+  asio::awaitable<void> reach_again(client_session& session, bool at_once);
+  void hurry();
   void report(const std::string& trouble, duration wait);
   /// "carrier 2: ", or nothing for an only one.
   [[nodiscard]] std::string named() const;
@@ -76,12 +77,15 @@ private:
   carrier_owner& owner_;
   std::string server_;
   link::dialer dialer_;
-  wire::backoff backoff_;
+  wire::backoff backoff_;                ///< between sessions
+  wire::backoff pause_;                  ///< between carriers of one session
   net::task_group attempts_;             ///< keep_connected()
   net::task_group tasks_;                ///< sessions that drain
   std::vector<client_session*> leaving_; ///< the same, for stop()
   std::unique_ptr<client_session> session_;
   std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
+  net::signal hurry_;                  ///< the session is carried again, or another attempt is due
+  time_point dialling_since_{};        ///< an attempt for a session that waits
   bool told_ = false;                  ///< that the server does not resume
   int exit_code_ = 0;
   bool stopping_ = false;

@@ -46,7 +46,8 @@ public:
   /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at
   /// most a few seconds. The next session need not wait for it.
   [[nodiscard]] asio::awaitable<void> drain();
-  /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run().
+  /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run(). Without a carrier
+  /// it waits for a second at most to be able to say so.
   void stop(duration grace);
 
   // --- resume
@@ -55,6 +56,8 @@ public:
   /// Returns when the session waits for another carrier: true; or when it is over: false.
   [[nodiscard]] asio::awaitable<bool> lost() { return mux_->lost(); }
   [[nodiscard]] bool waiting() const noexcept { return mux_->waiting(); }
+  [[nodiscard]] bool over() const noexcept { return mux_->ended(); }
+  [[nodiscard]] bool progressed() const noexcept { return mux_->progressed(); }
   [[nodiscard]] const error_code& loss() const noexcept { return mux_->loss(); }
   /// What to ask the server for; each is good for one attempt.
   [[nodiscard]] link::resume_request next_request() noexcept;
@@ -93,6 +96,7 @@ private:
   net::signal changed_; ///< saying_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
+  std::optional<net::deadline> last_call_; ///< armed by stop() while there is no carrier
   rate_limit dial_reports_{5s};
   bool saying_ = false; ///< a line is being written to the control stream
   bool stopping_ = false;

@@ -13,6 +13,8 @@
 //
 // While all holders wait for another carrier (mux/session) the port stays theirs. Its listener is kept for
 // `resume_hold`: visitors wait, and go through when the client is back; after that they are refused at once.
+// Then only the book knows that the port is not free. Another program may take it; the book tries again until
+// it is left, and the visitors who were there before go on.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
@@ -59,8 +61,8 @@ public:
   void release_all(const port_holder& holder);
   /// The client of this holder is away: its visitors wait.
   void away(const port_holder& holder);
-  /// And back. False when a port of it cannot be opened any more, which is logged.
-  [[nodiscard]] bool back(const port_holder& holder);
+  /// And back.
+  void back(const port_holder& holder);
 
   [[nodiscard]] std::vector<held_port> held() const;
 
@@ -78,6 +80,7 @@ private:
                                                                           public_port_ptr held);
   [[nodiscard]] asio::awaitable<bool> anybody_alive(std::vector<holder_ptr> holders) const;
   [[nodiscard]] wire::control_message give(const bind_question& question, const public_port_ptr& held);
+  void try_again(const public_port_ptr& held);
   [[nodiscard]] error_code tend(const public_port_ptr& held);
   void open(const public_port_ptr& held, net::tcp_listener listener);
   asio::awaitable<void> accept_visitors(public_port_ptr port, std::shared_ptr<net::tcp_listener> listener);

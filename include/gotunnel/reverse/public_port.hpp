@@ -40,7 +40,7 @@ struct public_port {
   std::uint16_t number;
   std::string address;                         ///< of the latest listener
   std::shared_ptr<net::tcp_listener> listener; ///< none while all holders have been away for a while
-  std::optional<net::deadline> hold;           ///< until it is closed, because all are away
+  std::optional<net::deadline> hold;           ///< until it is closed, because all are away, or opened again
   holder_set holders;                          ///< not empty while the port is in the book
   std::string client_address;
   std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;

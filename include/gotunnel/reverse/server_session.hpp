@@ -35,6 +35,8 @@ public:
   void stop(duration grace);
   /// By which its client comes back to it.
   [[nodiscard]] const wire::peer_id& id() const noexcept { return id_; }
+  /// Whether it can.
+  [[nodiscard]] bool resumes() const noexcept { return resume_window_ > duration::zero(); }
 
   net::executor where() const override { return where_; }
   std::optional<visitor> welcome(visitor who) override;

@@ -7,8 +7,9 @@
 //   out.attach(peer_received, now);                             // and the loop above goes on from there
 //
 // Bytes are kept until the peer acknowledges them (smux_ack.hpp); the windows of the streams bound what can
-// be on its way, and `limit` does so whatever the windows say: from there on only ACKs leave. With `keep` off
-// nothing is kept beyond wrote(). What next() lends is good until wrote() or attach(). One thread.
+// be on its way, and the limit does so whatever the windows say: from there on only ACKs leave, and not many
+// more of them, either: a peer that asks for one again and again, and acknowledges none, is overfull(). With
+// `keep` off nothing is kept beyond wrote(). What next() lends is good until wrote() or attach(). One thread.
 #pragma once
 
 #include "gotunnel/wire/sent_log.hpp"
@@ -19,10 +20,13 @@ namespace gotunnel::wire {
 class resume {
 public:
   static constexpr std::size_t default_limit = 32 * 1024 * 1024;
+  static constexpr std::size_t least_limit = 1024 * 1024;
+  /// What may be kept beyond the limit, of ACKs alone.
+  static constexpr std::size_t answers_limit = 64 * 1024;
 
   /// The core outlives it; nobody else calls its transmit().
   resume(smux_core& core, bool keep, std::size_t limit = default_limit) noexcept
-      : core_(core), keep_(keep), limit_(limit) {}
+      : core_(core), keep_(keep), most_(limit), limit_(limit) {}
   resume(const resume&) = delete;
   resume& operator=(const resume&) = delete;
 
@@ -43,6 +47,10 @@ public:
     return core_.acknowledged() <= peer_received && peer_received <= log_.end();
   }
 
+  /// Bytes that may be kept from now on; least_limit at least, and never more than at first.
+  void set_limit(std::uint64_t limit) noexcept;
+  /// The session is to be ended: its peer takes answers and acknowledges nothing.
+  [[nodiscard]] bool overfull() const noexcept { return log_.size() > most_ + answers_limit; }
   /// Bytes kept.
   [[nodiscard]] std::size_t kept() const noexcept { return log_.size(); }
 
@@ -51,6 +59,7 @@ private:
 
   smux_core& core_;
   bool keep_;
+  std::size_t most_; ///< that limit_ has been and may be
   std::size_t limit_;
   sent_log log_;
   std::uint64_t written_ = 0; ///< what precedes it the carrier has taken: the rest may be lent out

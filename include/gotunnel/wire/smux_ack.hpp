@@ -7,8 +7,10 @@
 //
 // An ACK is due when 256 KiB have come since the last, or half a second after anything but ACKs and
 // keepalives did; it goes along earlier, from 64 KiB on, when frames leave anyway. An idle session says
-// nothing. Whoever waits for an acknowledgement and hears nothing for 800 ms asks for one (ACK with id 1,
-// answered at once), and doubts the path when 700 ms more, or two round trips, bring nothing either.
+// nothing. Whoever waits for an acknowledgement and hears nothing for 600 ms asks for one (ACK with id 1,
+// answered at once), and doubts the path when 600 ms more, or two round trips, bring nothing either. After a
+// pause, in which nothing was read, nothing is doubted for as long again: what the peer sent into full
+// buffers comes when its TCP tries again, with intervals that doubled meanwhile.
 //
 // A replay brings old ACKs once more, so an ACK may be behind what the peer said when it came back, but never
 // behind the ACK before it, nor beyond what was sent. No clock, no allocation.
@@ -52,11 +54,15 @@ public:
   // --- time
   [[nodiscard]] time_point deadline() const noexcept;
   void tick(time_point now, duration round_trip) noexcept;
-  /// Instead of tick() while nothing is read: the wait for an answer begins anew.
-  void pause(time_point now) noexcept { receive(0, now); }
+  /// Instead of tick() while nothing is read, twice a second at least: the wait for an answer begins anew.
+  void pause(time_point now) noexcept;
+  /// A question is out, and nothing was heard since.
+  [[nodiscard]] bool has_asked() const noexcept { return has_asked_; }
+  /// Until then a pause that is over still counts.
+  [[nodiscard]] time_point patient_until() const noexcept { return patient_until_; }
   /// True once each time that an answer is overdue.
   [[nodiscard]] bool take_doubt() noexcept { return std::exchange(doubt_, false); }
-  /// Asks now, whatever is awaited, and doubts when `patience` brings nothing.
+  /// Asks now, whatever is awaited, and doubts when `patience` brings nothing; an earlier question counts.
   void ask(time_point now, duration patience) noexcept;
 
   /// Both sides have just told each other what they received. errc::broken_frame as of hear().
@@ -74,8 +80,10 @@ private:
   std::uint64_t heard_ = 0;       ///< what the last ACK said
   std::uint64_t awaited_ = 0;     ///< of sent_, up to here an answer is expected
   time_point answer_due_ = never; ///< the next step of the doubt
-  bool ask_ = false;              ///< the next ACK asks
-  bool has_asked_ = false;        ///< and nothing was heard since
+  time_point paused_at_ = never;
+  time_point patient_until_{}; ///< nothing is doubted
+  bool ask_ = false;           ///< the next ACK asks
+  bool has_asked_ = false;     ///< and nothing was heard since
   bool doubt_ = false;
 };
 

@@ -117,8 +117,8 @@ public:
   [[nodiscard]] result<> attach(std::uint64_t peer_received, time_point now) noexcept;
   /// True once each time that an answer is overdue: the carrier may be dead.
   [[nodiscard]] bool take_doubt() noexcept { return ack_.take_doubt(); }
-  /// Asks for a sign of life; take_doubt() tells when `patience` brought none.
-  void ask(time_point now, duration patience) noexcept { ack_.ask(now, patience); }
+  /// Asks for a sign of life; take_doubt() tells when `patience`, or two round trips, brought none.
+  void ask(time_point now, duration patience) noexcept;
 
   // --- streams. An id that is no longer alive is ignored by all of these but open() and submit().
   /// errc::limit_exceeded when the ids are used up.
@@ -185,6 +185,8 @@ private:
 
   // smux_core.cpp
   [[nodiscard]] duration keepalive_interval() const noexcept;
+  [[nodiscard]] time_point question_due() const noexcept;
+  void mind_acks(time_point now) noexcept;
   // Ids of one opener are two apart.
   [[nodiscard]] smux_stream*& recent_slot(stream_id id) const noexcept {
     return recent_[(id / 2) % recent_.size()];
