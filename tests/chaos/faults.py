@@ -1,0 +1,87 @@
+"""Faults of the line that a session outlives: they are made while one long transfer and a database are at work.
+
+Each takes the Stage (see shared.py), makes its fault, and says what it did. How long each takes is known beforehand.
+"""
+
+import time
+
+from tunnel import TUNNEL_PORT
+
+RTT = "0.5ms"  # one way, when nothing is wrong
+RATE = "400mbit"
+
+
+class Fault:
+    def __init__(self, name, seconds, make, breaks=True):
+        self.name = name
+        self.breaks = breaks    # the carriers; if none did, the fault was not made
+        self.seconds = seconds  # of make(), about
+        self.make = make
+
+
+def reset(stage):
+    count = 4
+    for _ in range(count):
+        stage.line.reset_carriers(TUNNEL_PORT)
+        time.sleep(stage.chance.uniform(1.5, 2.5))
+    return f"every carrier reset, {count} times, about 2 s apart"
+
+
+def silence(stage):
+    lasted = stage.chance.uniform(3, 5)
+    stage.line.tell("cut")
+    time.sleep(lasted)
+    stage.line.tell("pass")
+    time.sleep(2)
+    return f"every packet lost for {lasted:.1f} s, then the path is back"
+
+
+def forgotten(stage):
+    ports = stage.line.forget_carriers(TUNNEL_PORT)
+    time.sleep(5)
+    stage.line.remember_carriers(ports)
+    return "the packets of the carriers lost from then on, those of new connections not"
+
+
+def delayed(stage):
+    stage.line.tell("delay", "100ms")
+    time.sleep(5)
+    stage.line.tell("delay", RTT)
+    time.sleep(1)
+    return "round trip from 1 to 200 ms and, 5 s later, back"
+
+
+def reordered(stage):
+    stage.line.tell("reorder", "5%")
+    stage.line.tell("reorder-by", "3ms")
+    time.sleep(5)
+    stage.line.tell("reorder", "0%")
+    return "5 % of the packets 3 ms late for 5 s"
+
+
+def slow(stage):
+    stage.line.tell("rate", "20mbit")
+    time.sleep(5)
+    stage.line.tell("rate", RATE)
+    return "20 Mbit/s for 5 s"
+
+
+def moved(stage):
+    places = []
+    for _ in range(2):
+        places.append(stage.line.move_client())
+        time.sleep(3)
+    return "the client's address changed, " + " and ".join(f"to {place}" for place in places)
+
+
+def down(stage):
+    stage.line.interface("right", "down")
+    time.sleep(2)
+    stage.line.interface("right", "up")
+    time.sleep(3)
+    return "the client's interface down for 2 s"
+
+
+FAULTS = [Fault("reset", 8, reset), Fault("silence", 6, silence), Fault("forgotten", 5, forgotten),
+          Fault("delayed", 6, delayed, breaks=False), Fault("reordered", 5, reordered, breaks=False), Fault("slow", 5, slow, breaks=False), Fault("moved", 6, moved),
+          Fault("down", 5, down)]
