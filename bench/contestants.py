@@ -1,7 +1,8 @@
 """Who is measured, and how each is set up: one class each.
 
 open() starts both ends with `processes` and returns the public port that leads to `target`, a port of 127.0.0.1. All
-listen on 127.0.0.1. What it starts is charged with CPU and memory, so nothing else may be started there.
+listen on 127.0.0.1, but for the tunnel's own port where `host` says otherwise; open() leaves that port in `port`. What it
+starts is charged with CPU and memory, so nothing else may be started there.
 """
 
 import getpass
@@ -35,6 +36,8 @@ class Contestant:
     def __init__(self, paths, keys=None):
         self.paths = paths
         self.keys = keys
+        self.host = "127.0.0.1"
+        self.port = None
 
     def missing(self):
         """The first program that is not there, or None."""
@@ -46,9 +49,9 @@ class Contestant:
     def open(self, processes, target):
         raise NotImplementedError
 
-    @staticmethod
-    def start_pair(processes, server, port, client, public):
+    def start_pair(self, processes, server, port, client, public):
         """The server; when it listens on `port` the client; and back when visitors can come."""
+        self.port = port
         processes.start("server", server)
         processes.await_listening(port)
         processes.start("client", client)
@@ -67,15 +70,15 @@ class Gotunnel(Contestant):
         return first_line(str(self.paths.gotunnel), "--version")
 
     def start_server(self, processes):
-        port = machine.free_port()
+        port = self.port = machine.free_port()
         processes.start("server", [self.paths.gotunnel, "server", "-secret-file", self.keys.secret, "-certs",
-                                   self.keys.place / "gotunnel", "-listen", f"127.0.0.1:{port}", "-bind", "127.0.0.1",
+                                   self.keys.place / "gotunnel", "-listen", f"{self.host}:{port}", "-bind", "127.0.0.1",
                                    "-grace", "1s"])
         processes.await_that(lambda: "is ready on" in processes.log("server"), "the server")  # makes its CA at first
         return port
 
     def start_client(self, processes, server, public, target, name="client"):
-        processes.start(name, [self.paths.gotunnel, "client", "-server", f"127.0.0.1:{server}", "-secret-file",
+        processes.start(name, [self.paths.gotunnel, "client", "-server", f"{self.host}:{server}", "-secret-file",
                                self.keys.secret, "-ca", self.keys.place / "gotunnel/ca.crt", "-remote-port", public,
                                "-local-target", f"127.0.0.1:{target}", "-state-dir", processes.place / f"state-{name}",
                                "-grace", "1s"])
@@ -111,7 +114,7 @@ class Ssh(Contestant):
             Path("/run/sshd").mkdir(exist_ok=True)
         config = processes.place / "sshd.conf"
         config.write_text(f"""Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {self.host}
 HostKey {keys}/host
 AuthorizedKeysFile {keys}/authorized
 PidFile {processes.place}/sshd.pid
@@ -125,7 +128,7 @@ PasswordAuthentication no
         client = ["ssh", "-N", "-F", "none", "-p", port, "-l", getpass.getuser(), "-i", keys / "user",
                   "-c", "aes128-gcm@openssh.com", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
                   "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ExitOnForwardFailure=yes",
-                  "-R", f"127.0.0.1:{public}:127.0.0.1:{target}", "127.0.0.1"]
+                  "-R", f"127.0.0.1:{public}:127.0.0.1:{target}", self.host]
         return self.start_pair(processes, server, port, client, public)
 
 
@@ -194,10 +197,10 @@ class Rathole(Contestant):
         of_server, of_client = self.transport()
         token = f'default_token = "{self.keys.password}"\n'
         (processes.place / "server.toml").write_text(
-            f'[server]\nbind_addr = "127.0.0.1:{port}"\n{token}{of_server}'
+            f'[server]\nbind_addr = "{self.host}:{port}"\n{token}{of_server}'
             f'[server.services.bench]\nbind_addr = "127.0.0.1:{public}"\n')
         (processes.place / "client.toml").write_text(
-            f'[client]\nremote_addr = "127.0.0.1:{port}"\n{token}{of_client}'
+            f'[client]\nremote_addr = "{self.host}:{port}"\n{token}{of_client}'
             f'[client.services.bench]\nlocal_addr = "127.0.0.1:{target}"\n')
         return self.start_pair(processes, ["rathole", "--server", "server.toml"], port,
                                ["rathole", "--client", "client.toml"], public)
@@ -215,9 +218,9 @@ class Bore(Contestant):
         if self.CONTROL_PORT in machine.listening_ports():
             raise Failure(f"port {self.CONTROL_PORT}, which bore needs, is taken")
         public = machine.free_port()
-        client = ["bore", "local", target, "--local-host", "127.0.0.1", "--to", "127.0.0.1", "--port", public]
-        return self.start_pair(processes, ["bore", "server", "--bind-addr", "127.0.0.1"], self.CONTROL_PORT, client,
-                               public)
+        client = ["bore", "local", target, "--local-host", "127.0.0.1", "--to", self.host, "--port", public]
+        server = ["bore", "server", "--bind-addr", self.host, "--bind-tunnels", "127.0.0.1"]
+        return self.start_pair(processes, server, self.CONTROL_PORT, client, public)
 
 
 class Frp(Contestant):

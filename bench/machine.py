@@ -13,10 +13,10 @@ def first_ephemeral_port():
     return int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 
 
-def _tcp_ports(only_listening):
-    """Local ports of this machine's TCP sockets, TIME_WAIT included. The kernel lists those that listen first."""
+def _tcp_ports(only_listening, process="self"):
+    """Local ports of the TCP sockets in a process' network, TIME_WAIT included. The kernel lists those that listen first."""
     ports = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    for table in (f"/proc/{process}/net/tcp", f"/proc/{process}/net/tcp6"):
         if os.path.exists(table):
             with open(table) as lines:
                 next(lines)
@@ -28,9 +28,9 @@ def _tcp_ports(only_listening):
     return ports
 
 
-def listening_ports():
+def listening_ports(process="self"):
     """Asks the kernel and not the ports: a connection would be a visitor."""
-    return _tcp_ports(only_listening=True)
+    return _tcp_ports(only_listening=True, process=process)
 
 
 _handed_out = set()

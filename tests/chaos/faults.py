@@ -12,10 +12,10 @@ RATE = "400mbit"
 
 
 class Fault:
-    def __init__(self, name, seconds, make, breaks=True):
+    def __init__(self, name, seconds, make, takeovers):
         self.name = name
-        self.breaks = breaks    # the carriers; if none did, the fault was not made
-        self.seconds = seconds  # of make(), about
+        self.seconds = seconds      # of make(), about
+        self.takeovers = takeovers  # of the two clients together; fewer, and the fault was not made, or not noticed
         self.make = make
 
 
@@ -82,6 +82,6 @@ def down(stage):
     return "the client's interface down for 2 s"
 
 
-FAULTS = [Fault("reset", 8, reset), Fault("silence", 6, silence), Fault("forgotten", 5, forgotten),
-          Fault("delayed", 6, delayed, breaks=False), Fault("reordered", 5, reordered, breaks=False), Fault("slow", 5, slow, breaks=False), Fault("moved", 6, moved),
-          Fault("down", 5, down)]
+FAULTS = [Fault("reset", 8, reset, 8), Fault("silence", 6, silence, 2), Fault("forgotten", 5, forgotten, 2),
+          Fault("delayed", 6, delayed, 0), Fault("reordered", 5, reordered, 0), Fault("slow", 5, slow, 0),
+          Fault("moved", 6, moved, 4), Fault("down", 5, down, 2)]

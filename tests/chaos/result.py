@@ -21,3 +21,7 @@ class Result:
         pause = "" if self.pause_ms is None else f", {self.resumed} takeovers, longest pause {self.pause_ms:.0f} ms"
         head = f"{'FAILED' if self.wrong else 'ok':7} {self.name}: {self.fault}; {self.ran}: {self.moved / 1e6:.1f} MB, "
         return head + f"{self.lost} bytes lost{pause}" + "".join(f"\n          {each}" for each in self.wrong[:10])
+
+
+def skipped(name, why):
+    return Result(name, "", "", 0, 0, None, skipped=why)

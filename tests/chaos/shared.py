@@ -120,8 +120,9 @@ def run(options, line, processes, wanted):
         start, before = time.monotonic(), stage.resumed()
         what = each.make(stage)
         time.sleep(SETTLE)
-        wrong = ["no carrier broke, so nothing was tried"] if each.breaks and stage.resumed() == before else []
-        made.append((each.name, what, start, time.monotonic(), stage.resumed() - before, wrong))
+        taken = stage.resumed() - before
+        wrong = [f"{taken} takeovers and not {each.takeovers}"] if taken < each.takeovers else []
+        made.append((each.name, what, start, time.monotonic(), taken, wrong))
     answered = asking.communicate(timeout=TRANSFER_SECONDS)[0]
     reports = finish(stage.service, stage.visitors)
     for name, report in zip(("visitors", "service"), reports):

@@ -26,22 +26,22 @@ class Tunnel:
             self.secret.touch(0o600)
             self.secret.write_text(secrets.token_hex(24) + "\n")
 
-    def server_command(self, *more):
-        return self.line.at("left", self.gotunnel, "server", "-secret-file", self.secret, "-certs", self.certs, "-listen",
+    def server_command(self, *more, before=()):
+        return self.line.at("left", *before, self.gotunnel, "server", "-secret-file", self.secret, "-certs", self.certs, "-listen",
                             f"{lines.SERVER}:{TUNNEL_PORT}", "-bind", "127.0.0.1", "-grace", "1s", *more)
 
     def start_server(self, *more, name="server", before=(), **options):
         """`before` are words that the command runs behind, like prlimit and its limits."""
-        process = self.processes.start(name, [*before, *self.server_command(*more)], **options)
+        process = self.processes.start(name, self.server_command(*more, before=before), **options)
         self.processes.await_that(lambda: "is ready on" in self.processes.log(name), "the server", PATIENCE)
         return process
 
     def start_client(self, name, public, target, *more, before=(), **options):
         """When its port is open."""
-        command = self.line.at("right", self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt",
+        command = self.line.at("right", *before, self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt",
                                "-server", f"{lines.SERVER}:{TUNNEL_PORT}", "-remote-port", public, "-local-target",
                                f"127.0.0.1:{target}", "-state-dir", self.place / f"state-{name}", "-grace", "1s", *more)
-        process = self.processes.start(name, [*before, *command], **options)
+        process = self.processes.start(name, command, **options)
         self.processes.await_that(lambda: "ready: " in self.processes.log(name), name, PATIENCE)
         return process
 

@@ -70,13 +70,17 @@ class Line:
             finally:
                 _enter(before)
 
-    def reset_carriers(self, port):
+    def reset_carriers(self, port, side="right"):
         """Both ends of every connection to the server's port get a reset, as from a box between them."""
-        self.do("right", "ss", "-K", "-t", "state", "established", "dport", "=", f":{port}")
+        before = self.carrier_ports(port, side)
+        self.do(side, "ss", "-K", "-t", "state", "established", "dport", "=", f":{port}")
+        # ss says nothing when the kernel was built without that.
+        if stayed := set(before) & set(self.carrier_ports(port, side)):
+            raise RuntimeError(f"ss -K did not end the connections from {', '.join(stayed)}")
 
-    def carrier_ports(self, port):
+    def carrier_ports(self, port, side="right"):
         """The client's ports of the established connections to the server's."""
-        table = self.do("right", "ss", "-Htn", "state", "established", "dport", "=", f":{port}")
+        table = self.do(side, "ss", "-Htn", "state", "established", "dport", "=", f":{port}")
         return [row.split()[2].rsplit(":", 1)[1] for row in table.splitlines()]
 
     def forget_carriers(self, port):
