@@ -1,8 +1,8 @@
 """What visitors see of an outage: a contestant at the two ends of a line, ten visitors who ask all the time, and a fault.
 
-The server and its visitors are at the left end, the client and the service at the right one. A client that ends is started
-again a second later, as a service manager would. A visitor lives when it is answered after the fault; the others were ended, or
-hang until the trial does.
+The server and its visitors are at the left end, the client and the service at the right one. A client that ends is
+started again a second later, as a service manager would. A visitor lives when it is answered after the fault; the others
+were ended, or hang until the trial does.
 """
 
 import os
@@ -153,7 +153,8 @@ class Trial:
         while time.monotonic() < made_at + WINDOW:
             time.sleep(0.05)
             # A little later, so that an answer that was under way is not taken for life.
-            if served and time.monotonic() > made_at + 1 and all(each.ended or each.answered > made_at + 0.5 for each in visitors):
+            known = all(each.ended or each.answered > made_at + 0.5 for each in visitors)
+            if served and known and time.monotonic() > made_at + 1:
                 break
         prober.join()
         lived = [each for each in visitors if not each.ended and each.answered > made_at + 0.5]
@@ -221,6 +222,7 @@ def start_again(trial):
 
 FAULTS = [Fault("reset", "connections between the two programs reset, on loopback", reset, together=True),
           Fault("silence", "every packet lost for 5 s", cut, pass_again),
-          Fault("forgotten", "the packets of existing connections lost for good, as by a NAT that forgot them", forget, tidy=remember),
+          Fault("forgotten", "the packets of existing connections lost for good, as behind a NAT that forgot them", forget,
+                tidy=remember),
           Fault("moved", "the client's address changes", move),
           Fault("restart", "the server killed and started again", kill, start_again)]

@@ -1,7 +1,7 @@
 // For LD_PRELOAD: clocks that can be moved while the program runs, as suspends and administrators do.
 //
-// CLOCK_SHIM names a file with two integers of 64 bits, of this machine's byte order: seconds by which the wall clock and the
-// monotonic clocks are ahead. Whoever writes there moves them at once.
+// CLOCK_SHIM names a file with two integers of 64 bits, of this machine's byte order: seconds by which the
+// wall clock and the monotonic clocks are ahead. Whoever writes there moves them at once.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/time.h>

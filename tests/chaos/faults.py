@@ -82,6 +82,6 @@ def down(stage):
     return "the client's interface down for 2 s"
 
 
-FAULTS = [Fault("reset", 8, reset, 8), Fault("silence", 6, silence, 2), Fault("forgotten", 5, forgotten, 2),
+FAULTS = [Fault("reset", 8, reset, 6), Fault("silence", 6, silence, 2), Fault("forgotten", 5, forgotten, 2),
           Fault("delayed", 6, delayed, 0), Fault("reordered", 5, reordered, 0), Fault("slow", 5, slow, 0),
           Fault("moved", 6, moved, 4), Fault("down", 5, down, 2)]

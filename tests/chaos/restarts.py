@@ -38,9 +38,9 @@ def killed(room):
         lost, right = source.drain([visitor], size, [7])
     if not right:
         wrong.append("what a new visitor fetched is wrong")
-    return Result("killed", f"the server killed, and started {started - killed_at:.1f} s later; 10 visitors ended with it; a new "
-                  f"one is served {away:.2f} s after the start", "10 visitors; afterwards a download", size - lost, lost, None,
-                  wrong=wrong)
+    fault = (f"the server killed, and started {started - killed_at:.1f} s later; 10 visitors ended with it; a new one is "
+             f"served {away:.2f} s after the start")
+    return Result("killed", fault, "10 visitors; afterwards a download", size - lost, lost, None, wrong=wrong)
 
 
 def upgraded(room):

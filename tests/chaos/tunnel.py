@@ -27,8 +27,8 @@ class Tunnel:
             self.secret.write_text(secrets.token_hex(24) + "\n")
 
     def server_command(self, *more, before=()):
-        return self.line.at("left", *before, self.gotunnel, "server", "-secret-file", self.secret, "-certs", self.certs, "-listen",
-                            f"{lines.SERVER}:{TUNNEL_PORT}", "-bind", "127.0.0.1", "-grace", "1s", *more)
+        return self.line.at("left", *before, self.gotunnel, "server", "-secret-file", self.secret, "-certs", self.certs,
+                            "-listen", f"{lines.SERVER}:{TUNNEL_PORT}", "-bind", "127.0.0.1", "-grace", "1s", *more)
 
     def start_server(self, *more, name="server", before=(), **options):
         """`before` are words that the command runs behind, like prlimit and its limits."""
@@ -38,9 +38,9 @@ class Tunnel:
 
     def start_client(self, name, public, target, *more, before=(), **options):
         """When its port is open."""
-        command = self.line.at("right", *before, self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt",
-                               "-server", f"{lines.SERVER}:{TUNNEL_PORT}", "-remote-port", public, "-local-target",
-                               f"127.0.0.1:{target}", "-state-dir", self.place / f"state-{name}", "-grace", "1s", *more)
+        where = ["-server", f"{lines.SERVER}:{TUNNEL_PORT}", "-remote-port", public, "-local-target", f"127.0.0.1:{target}"]
+        command = self.line.at("right", *before, self.gotunnel, "client", "-secret-file", self.secret, "-ca",
+                               self.certs / "ca.crt", "-state-dir", self.place / f"state-{name}", "-grace", "1s", *where, *more)
         process = self.processes.start(name, command, **options)
         self.processes.await_that(lambda: "ready: " in self.processes.log(name), name, PATIENCE)
         return process

@@ -3,8 +3,8 @@
 
   mixed.py PORT CHURNING_PORT SEED      prints `flowing`
 
-`PORT` must hold through everything: any error there is one too many. What is at `CHURNING_PORT` comes and goes, and its errors
-are only counted. Each kind is a thread or some, with `done`, `errors` and the `longest_ms` that one thing it did took.
+`PORT` must hold through everything: any error there is one too many. What is at `CHURNING_PORT` comes and goes, and its
+errors are only counted. Each kind is a thread or some, with `done`, `errors` and the `longest_ms` that one thing it did took.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """What the two programs use, sampled, and the rule by which it is flat.
 
-Memory is flat when the median of the last quarter is at most 1.1 times that of the second, and 1 MiB. The first quarter is
-for windows and pools to grow to what the load needs. A quarter below five minutes has too few faults in it for that: which of
-them it has met decides how far windows have grown, so only a gross growth is told, 1.5 times and 8 MiB. Descriptors, threads
-and visitors are flat when after the load there are as many as before it.
+Memory is flat when the median of the last quarter is at most 1.1 times that of the second, and 1 MiB. The first quarter
+is for windows and pools to grow to what the load needs. A quarter below five minutes has too few faults in it for that: which
+of them it has met decides how far windows have grown, so only a gross growth is told, 1.5 times and 8 MiB. Descriptors,
+threads and visitors are flat when after the load there are as many as before it.
 """
 
 import pathlib
