@@ -2,21 +2,23 @@
 
 Memory is flat when the median of the last quarter is at most 1.1 times that of the second, and 1 MiB. The first quarter
 is for windows and pools to grow to what the load needs. A quarter below five minutes has too few faults in it for that: which
-of them it has met decides how far windows have grown, so only a gross growth is told, 1.5 times and 8 MiB. Descriptors,
-threads and visitors are flat when after the load there are as many as before it.
+of them it has met decides how far windows have grown, so only a gross growth is told, 1.5 times and 8 MiB. After the load
+all but 3 MiB of what came to it is given back; and there are as many descriptors, threads and visitors as before it.
 """
 
 import pathlib
 import statistics
 import threading
 
-LONG = 20  # minutes
+LONG = 20        # minutes
+KEPT_KIB = 3072  # after the load, beyond what was used before it
 
 
 def usage(pid):
-    """Of one process: resident memory in KiB, descriptors, threads."""
+    """Of one process: resident memory in KiB, and the part of it that is no file; descriptors, threads."""
     status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
-    return {"rss_kib": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]),
+    return {"rss_kib": int(status["VmRSS"].split()[0]), "anonymous_kib": int(status["RssAnon"].split()[0]),
+            "threads": int(status["Threads"]),
             "descriptors": len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))}
 
 
@@ -68,4 +70,11 @@ def at_rest(before, after):
     """What is not again as before the load, a line each."""
     return [f"{figure} of {name}: {count} before the load, {after[name][figure]} after it"
             for name, figures in before.items() for figure, count in figures.items()
-            if figure != "rss_kib" and after[name][figure] != count]
+            if not figure.endswith("_kib") and after[name][figure] != count]
+
+
+def memory_back(before, after):
+    """What was not given back when there was nothing more to do, a line each."""
+    return [f"the {name} keeps {after[name]['rss_kib'] / 1024:.1f} MiB, of {figures['rss_kib'] / 1024:.1f} before the load"
+            for name, figures in before.items()
+            if "rss_kib" in figures and after[name]["rss_kib"] > figures["rss_kib"] + KEPT_KIB]
