@@ -42,10 +42,6 @@ void switch_on(const descriptor& socket, int level, int option) {
 
 void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-descriptor::~descriptor() {
-  if (number_ >= 0) close(number_);
-}
-
 address parse_address(std::string_view text) {
   address parsed;
   if (const auto colon = text.find(':'); colon != text.npos) {

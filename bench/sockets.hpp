@@ -1,32 +1,16 @@
 // Blocking IPv4 sockets on loopback, for the floor and the load tools. What fails throws std::system_error.
 #pragma once
 
+#include "gotunnel/net/descriptor.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <utility>
 
 namespace bench {
 
-/// Owns a file descriptor.
-class descriptor {
-public:
-  descriptor() = default;
-  explicit descriptor(int number) noexcept : number_(number) {}
-  descriptor(descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~descriptor();
-
-  [[nodiscard]] int number() const noexcept { return number_; }
-  int release() noexcept { return std::exchange(number_, -1); }
-
-private:
-  int number_ = -1;
-};
+using gotunnel::net::descriptor;
 
 struct address {
   std::uint32_t host = 0x7f000001; ///< host byte order

@@ -2,6 +2,7 @@
 
 #include "gotunnel/app/system_call_filter.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/net/descriptor.hpp"
 
 #include <fmt/format.h>
 
@@ -70,30 +71,23 @@ public:
     made.handled_ = reading | changing | special | (version >= truncating_since ? truncating : 0);
     landlock_ruleset_attr attributes{}; // newer headers have more members, which stay 0
     attributes.handled_access_fs = made.handled_;
-    made.descriptor_ =
-        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0));
-    if (made.descriptor_ < 0) return std::nullopt;
+    made.rules_ = net::descriptor(
+        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+    if (!made.rules_) return std::nullopt;
     return made;
-  }
-  ruleset(ruleset&& other) noexcept
-      : version(other.version), handled_(other.handled_), descriptor_(std::exchange(other.descriptor_, -1)) {}
-  ruleset& operator=(ruleset&&) = delete;
-  ~ruleset() {
-    if (descriptor_ >= 0) ::close(descriptor_);
   }
 
   /// What does not exist needs no rule.
   void allow(const std::filesystem::path& below, rights wanted) const {
-    const int place = ::open(below.c_str(), O_PATH | O_CLOEXEC);
-    if (place < 0) return;
+    const net::descriptor place(::open(below.c_str(), O_PATH | O_CLOEXEC));
+    if (!place) return;
     struct ::stat status {};
-    ::fstat(place, &status);
+    ::fstat(place.get(), &status);
     wanted &= handled_ & (S_ISDIR(status.st_mode) ? ~rights{0} : of_a_file);
-    const landlock_path_beneath_attr rule{wanted, place};
-    ::syscall(SYS_landlock_add_rule, descriptor_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-    ::close(place);
+    const landlock_path_beneath_attr rule{wanted, place.get()};
+    ::syscall(SYS_landlock_add_rule, rules_.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
   }
-  [[nodiscard]] bool enforce() const { return ::syscall(SYS_landlock_restrict_self, descriptor_, 0) == 0; }
+  [[nodiscard]] bool enforce() const { return ::syscall(SYS_landlock_restrict_self, rules_.get(), 0) == 0; }
 
   int version = 0;
 
@@ -101,7 +95,7 @@ private:
   ruleset() = default;
 
   rights handled_ = 0;
-  int descriptor_ = -1;
+  net::descriptor rules_;
 };
 
 /// The loader that the kernel executes along with this program; empty for a static one.

@@ -57,7 +57,8 @@ asio::awaitable<wire::server_hello> acceptor::welcome(admitted& peer) {
   const wire::client_hello& hello = peer.hello;
   wire::server_hello ours;
   ours.capabilities = own_capabilities();
-  if (hello.can(wire::capability::resume)) peer.resume_window = smaller_window(window_, hello.window);
+  if (has(hello.capabilities, wire::capability::resume))
+    peer.resume_window = smaller_window(window_, hello.window);
   if (peer.resume_window > duration::zero()) {
     ours.capabilities |= static_cast<std::uint32_t>(wire::capability::resume);
     ours.window = window_ms(peer.resume_window);

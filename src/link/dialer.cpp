@@ -74,7 +74,7 @@ net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32
   if (hello->status != wire::hello_status::accepted) co_return errc::refused;
   server.capabilities = hello->capabilities & ours.capabilities;
   server.session = hello->session;
-  if ((server.capabilities & static_cast<std::uint32_t>(wire::capability::resume)) != 0)
+  if (has(server.capabilities, wire::capability::resume))
     server.resume_window = smaller_window(options_.resume_window, hello->window);
   server.resumed = wanted && server.resume_window > duration::zero() && hello->session == wanted->session &&
                    hello->generation == wanted->generation;

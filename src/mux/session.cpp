@@ -10,7 +10,6 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <atomic>
-#include <cassert>
 #include <utility>
 
 namespace gotunnel::mux {
@@ -27,19 +26,23 @@ bool first_of_process() noexcept {
   return !passed.test_and_set(std::memory_order_relaxed);
 }
 
+wire::smux_config with_resume(wire::smux_config config, duration window) noexcept {
+  config.resumable = window > duration::zero();
+  return config;
+}
+
 time_point now() { return std::chrono::steady_clock::now(); }
 
 } // namespace
 
 session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
                  duration resume_window, memory_budget& memory)
-    : where_(std::move(where)), carrier_(std::move(carrier)), peer_(carrier_->peer()), core_(config, now()),
-      out_(core_, config.resumable), memory_(memory), resume_window_(resume_window),
+    : where_(std::move(where)), carrier_(std::move(carrier)), peer_(carrier_->peer()),
+      core_(with_resume(config, resume_window), now()), out_(core_, resume_window > duration::zero()),
+      memory_(memory), resume_window_(resume_window),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), work_(where_), drained_(where_),
-      accepted_(where_), changed_(where_), nap_(where_), last_heard_(now()), swollen_(first_of_process()) {
-  assert(config.resumable == (resume_window > duration::zero()));
-}
+      accepted_(where_), changed_(where_), nap_(where_), last_heard_(now()), swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();

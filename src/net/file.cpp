@@ -1,6 +1,6 @@
 #include "gotunnel/net/file.hpp"
 
-#include "gotunnel/net/descriptor.hpp"
+#include "gotunnel/net/last_error.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -14,7 +14,6 @@
 namespace gotunnel::net {
 namespace {
 
-error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
 error_code system_error(int number) noexcept { return {number, boost::system::system_category()}; }
 
 result<> write_all(int file, bytes_view content) {
@@ -125,15 +124,11 @@ result<directory_lock> directory_lock::acquire(const std::filesystem::path& dire
   if (!opened) return last_error();
   constexpr std::chrono::milliseconds pause{10};
   for (std::chrono::milliseconds waited{0};; waited += pause) {
-    if (::flock(opened.get(), LOCK_EX | LOCK_NB) == 0) return directory_lock(opened.release());
+    if (::flock(opened.get(), LOCK_EX | LOCK_NB) == 0) return directory_lock(std::move(opened));
     if (errno != EWOULDBLOCK && errno != EINTR) return last_error();
     if (waited >= patience) return errc::timed_out;
     std::this_thread::sleep_for(pause);
   }
-}
-
-directory_lock::~directory_lock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 } // namespace gotunnel::net

@@ -1,6 +1,7 @@
 #include "gotunnel/net/route_watch.hpp"
 
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/last_error.hpp"
 
 #include <array>
 #include <cerrno>
@@ -15,8 +16,6 @@ namespace {
 
 // An interface that comes up says a dozen things; the last of them are its routes.
 constexpr duration settling = 200ms;
-
-error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
 
 /// Reads what has been said; false when the socket is broken. What the kernel had to drop was a change, too.
 bool drain(int socket) noexcept {

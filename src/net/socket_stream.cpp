@@ -1,5 +1,8 @@
 #include "gotunnel/net/socket_stream.hpp"
 
+#include "gotunnel/net/last_error.hpp"
+#include "gotunnel/net/move_socket.hpp"
+
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -26,7 +29,6 @@ constexpr int keepalive_idle_s = 60;
 constexpr int keepalive_interval_s = 15;
 constexpr int keepalive_probes = 4;
 
-error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
 
 void set_option(int socket, int level, int name, int value) noexcept {
@@ -159,12 +161,9 @@ bool socket_stream::heard_within(duration limit) const {
 
 bool socket_stream::move_to(const executor& where) {
   if (begin_ < end_ || !socket_.is_open()) return false;
-  error_code ec;
-  const auto protocol = socket_.local_endpoint(ec).protocol();
-  const int handle = ec ? -1 : socket_.release(ec);
-  any_socket moved(where);
-  if (!ec) moved.assign(protocol, handle, ec);
-  if (!ec) moved.native_non_blocking(true, ec);
+  any_socket moved = move_socket(where, std::move(socket_));
+  error_code ec = asio::error::bad_descriptor;
+  if (moved.is_open()) moved.native_non_blocking(true, ec);
   if (ec) return false;
   socket_ = std::move(moved);
   return true;

@@ -6,6 +6,7 @@
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/pump.hpp"
 #include "gotunnel/net/tcp.hpp"
+#include "gotunnel/reverse/mux_config.hpp"
 #include "gotunnel/wire/proxy_header.hpp"
 #include "gotunnel/wire/seed_greeting.hpp"
 
@@ -22,18 +23,6 @@ constexpr duration drain_limit = 10s;
 // How long a stopped client without a carrier tries to say so.
 constexpr duration last_call_limit = 1s;
 
-wire::smux_config mux_config(const link::reached& server) {
-  wire::smux_config config;
-  config.role = wire::smux_role::client;
-  config.resumable = server.resume_window > duration::zero();
-  config.resets = (server.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
-  if (server.native)
-    config.max_frame = wire::native_max_frame;
-  else
-    config.keepalive_timeout = wire::seed_silence_limit;
-  return config;
-}
-
 } // namespace
 
 client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
@@ -41,7 +30,7 @@ client_session::client_session(net::executor where, link::reached server, std::u
     : where_(std::move(where)), native_(server.native), remote_port_(remote_port), carrier_(carrier),
       id_(server.session), resume_window_(server.resume_window), target_(std::move(target)),
       ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
-  const auto config = mux_config(server);
+  const auto config = mux_config(wire::smux_role::client, server);
   mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config, resume_window_);
 }
 

@@ -4,6 +4,7 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/ask.hpp"
+#include "gotunnel/net/move_socket.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -37,17 +38,6 @@ error_answer unavailable(const bind_question& question, const error_code& why) {
 
 error_answer shutting_down(const bind_question& question) {
   return refusal(question, code::shutting_down, "the server is shutting down; try again later");
-}
-
-/// The socket was accepted for another worker's session (the port changed hands meanwhile): move it.
-asio::ip::tcp::socket move_to(const net::executor& where, asio::ip::tcp::socket socket) {
-  if (socket.get_executor() == where) return socket;
-  error_code ec;
-  const auto protocol = socket.local_endpoint(ec).protocol();
-  const auto handle = socket.release(ec);
-  asio::ip::tcp::socket moved(where);
-  if (!ec) moved.assign(protocol, handle, ec);
-  return moved;
 }
 
 } // namespace
@@ -270,7 +260,8 @@ void port_book::hand_over(const public_port_ptr& port, asio::ip::tcp::socket soc
   const auto* const next = port->holders.next();
   if (next == nullptr) return;
   const auto holder = next->holder;
-  visitor who(move_to(holder->where(), std::move(socket)), std::move(peer), next->service,
+  // It was accepted for another worker's session when the port changed hands meanwhile.
+  visitor who(net::move_socket(holder->where(), std::move(socket)), std::move(peer), next->service,
               port->holders.admit(*next));
   if (!who.socket.is_open()) return;
   auto hand = [this, port, holder, who = std::move(who)]() mutable {

@@ -5,6 +5,7 @@
 #include "gotunnel/net/ask.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/pump.hpp"
+#include "gotunnel/reverse/mux_config.hpp"
 #include "gotunnel/wire/proxy_header.hpp"
 #include "gotunnel/wire/seed_greeting.hpp"
 
@@ -22,20 +23,13 @@ constexpr int garbage_limit = 8;
 // How long visitors may take to read what had arrived for them whole when the session ended.
 constexpr duration drain_limit = 10s;
 
-wire::smux_config mux_config(const link::admitted& peer) {
-  wire::smux_config config;
-  config.role = wire::smux_role::server;
-  config.resumable = peer.resume_window > duration::zero();
-  config.resets = (peer.capabilities & static_cast<std::uint32_t>(wire::capability::stream_reset)) != 0;
+wire::smux_config config_for(const link::admitted& peer) {
+  auto config = mux_config(wire::smux_role::server, peer);
   // Clients open one control stream; streams for visitors are ours to open.
   config.max_peer_streams = 16;
   config.opens_per_second = 16;
   config.opens_burst = 64;
   config.strict_opens = true;
-  if (peer.native)
-    config.max_frame = wire::native_max_frame;
-  else
-    config.keepalive_timeout = wire::seed_silence_limit;
   return config;
 }
 
@@ -45,7 +39,7 @@ server_session::server_session(net::executor where, net::executor front, port_bo
     : where_(std::move(where)), front_(std::move(front)), book_(book), client_(peer.carrier->peer()),
       native_(peer.native), hello_(peer.hello), id_(peer.session), resume_window_(peer.resume_window),
       tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
-  const auto config = mux_config(peer);
+  const auto config = config_for(peer);
   mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config, resume_window_);
 }
 

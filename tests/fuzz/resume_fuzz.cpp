@@ -5,28 +5,27 @@
 // or an ACK or a count that is near to what can be.
 #include "gotunnel/wire/resume.hpp"
 
+#include "fuzz/fuzz_input.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <string>
 
 using namespace gotunnel;
 using namespace gotunnel::wire;
+using testing::require;
 
 namespace {
 
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
 class user {
 public:
-  explicit user(bytes_view input) : rest_(input) {
+  explicit user(bytes_view input) : input_(input) {
     for (int i = 0; i < 3; ++i) (void)core_.open().value();
   }
 
   void run() {
-    while (!rest_.empty() && !over_) {
-      const unsigned step = next();
+    while (!input_.empty() && !over_) {
+      const unsigned step = input_.next();
       now_ += std::chrono::milliseconds(40);
       if (step < 128)
         hear(take(step));
@@ -38,18 +37,16 @@ public:
   }
 
 private:
-  unsigned next() { return std::to_integer<unsigned>(take(1).front()); }
   /// Zeros when the input is used up.
   std::vector<std::byte> take(std::size_t count) {
     std::vector<std::byte> taken(count);
-    const bytes_view part = rest_.first(std::min(count, rest_.size()));
+    const bytes_view part = input_.take(count);
     std::copy(part.begin(), part.end(), taken.begin());
-    rest_ = rest_.subspan(part.size());
     return taken;
   }
   /// A count around what the peer can have received.
   std::uint64_t count() {
-    return core_.acknowledged() + next() % (core_.transmitted() - core_.acknowledged() + 3);
+    return core_.acknowledged() + input_.next() % (core_.transmitted() - core_.acknowledged() + 3);
   }
 
   void hear(bytes_view bytes) {
@@ -65,17 +62,17 @@ private:
   void call(unsigned step) {
     const stream_id id = 3 + 2 * (step / 8 % 3);
     switch (step % 8) {
-    case 0: return write(next());
+    case 0: return write(input_.next());
     case 1: return write(~std::size_t{0});
     case 2:
       if (core_.alive(id)) {
         core_.withdraw(id);
-        (void)core_.submit(id, as_bytes(text_).first(1 + next() * 30)).has_value();
+        (void)core_.submit(id, as_bytes(text_).first(1 + input_.next() * 30)).has_value();
       }
       return;
     case 3: return acknowledge(count());
     case 4: return attach(count());
-    case 5: over_ = !core_.tick(now_ += std::chrono::milliseconds(20 * next())).has_value(); return;
+    case 5: over_ = !core_.tick(now_ += std::chrono::milliseconds(20 * input_.next())).has_value(); return;
     case 6: return core_.finish(id);
     default: return core_.reset(id);
     }
@@ -98,7 +95,7 @@ private:
 
   void acknowledge(std::uint64_t count) {
     std::array<std::byte, smux_header::size + sizeof count> frame;
-    encode(smux_header{2, smux_command::ack, sizeof count, next() % 2},
+    encode(smux_header{2, smux_command::ack, sizeof count, input_.next() % 2},
            bytes_span{frame}.first<smux_header::size>());
     store_le64(bytes_span{frame}.subspan(smux_header::size), count);
     hear(frame);
@@ -111,7 +108,7 @@ private:
   }
 
   static constexpr std::size_t limit = 20'000;
-  bytes_view rest_;
+  testing::fuzz_input input_;
   time_point now_{std::chrono::hours(1)};
   smux_core core_{{.role = smux_role::client, .resets = true, .resumable = true, .max_frame = 500}, now_};
   resume out_{core_, true, limit};

@@ -6,6 +6,8 @@
 // session does all that it can do at once.
 #include "gotunnel/reverse/server_session.hpp"
 
+#include "fuzz/fuzz_input.hpp"
+
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/net/descriptor.hpp"
 #include "support/memory_stream.hpp"
@@ -21,12 +23,9 @@
 using namespace gotunnel;
 using namespace gotunnel::reverse;
 using gotunnel::testing::memory_pair;
+using gotunnel::testing::require;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 constexpr wire::peer_id number(int value) { return {static_cast<std::byte>(value)}; }
 
@@ -34,7 +33,7 @@ wire::port_set no_ports() { return std::get<wire::port_set>(wire::port_set::pars
 
 class stage {
 public:
-  explicit stage(bytes_view input) : rest_(input), flags_(next()) {
+  explicit stage(bytes_view input) : input_(input), flags_(input_.next()) {
     link::admitted peer;
     line_ = testing::make_memory_pair(where_);
     peer.carrier = std::move(line_.b);
@@ -52,10 +51,10 @@ public:
   }
 
   void run() {
-    while (!rest_.empty() && !over_) {
-      const unsigned step = next();
+    while (!input_.empty() && !over_) {
+      const unsigned step = input_.next();
       if (step < 192)
-        say(take(step));
+        say(input_.take(step));
       else
         happen(step % 8);
       settle();
@@ -64,15 +63,6 @@ public:
   }
 
 private:
-  unsigned next() {
-    const auto byte = take(1);
-    return byte.empty() ? 0 : std::to_integer<unsigned>(byte.front());
-  }
-  bytes_view take(std::size_t count) {
-    const bytes_view taken = rest_.first(std::min(count, rest_.size()));
-    rest_ = rest_.subspan(taken.size());
-    return taken;
-  }
   asio::awaitable<void> serve() {
     co_await session_->run();
     over_ = true;
@@ -110,7 +100,7 @@ private:
       if (!visitors_.empty()) visitors_.pop_front();
       return;
     case 4: return line_.at_b->cut(errc::reset);
-    case 5: tasks_.spawn("resume", come_back(next(), next())); return;
+    case 5: tasks_.spawn("resume", come_back(input_.next(), input_.next())); return;
     case 6: return session_->ping(1ms, [this](bool) { ++pongs_; });
     default: return session_->stop((flags_ & 8) != 0 ? 1h : 0s);
     }
@@ -153,7 +143,7 @@ private:
     require(service_.size() == 0 && tasks_.size() == 0 && *counted_ == 0);
   }
 
-  bytes_view rest_;
+  testing::fuzz_input input_;
   unsigned flags_;
   asio::io_context context_{1};
   net::executor where_ = context_.get_executor();

@@ -5,6 +5,8 @@
 // (0 to 127, taken from the input); else it is a call on one of the streams that are alive.
 #include "gotunnel/wire/smux_core.hpp"
 
+#include "fuzz/fuzz_input.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -12,29 +14,27 @@
 
 using namespace gotunnel;
 using namespace gotunnel::wire;
+using testing::require;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 class user {
 public:
   user(bytes_view input)
-      : rest_(input), flags_(next()), core_({.role = flags_ & 1 ? smux_role::client : smux_role::server,
-                                             .version = static_cast<std::uint8_t>(flags_ & 2 ? 1 : 2),
-                                             .resets = (flags_ & 4) != 0,
-                                             .resumable = (flags_ & 64) != 0,
-                                             .max_frame = flags_ & 8 ? 100u : 32768u,
-                                             .memory_budget = flags_ & 16 ? 64u : 100'000u,
-                                             .max_peer_streams = 8,
-                                             .strict_opens = (flags_ & 32) != 0},
-                                            now_) {}
+      : input_(input), flags_(input_.next()),
+        core_({.role = flags_ & 1 ? smux_role::client : smux_role::server,
+               .version = static_cast<std::uint8_t>(flags_ & 2 ? 1 : 2),
+               .resets = (flags_ & 4) != 0,
+               .resumable = (flags_ & 64) != 0,
+               .max_frame = flags_ & 8 ? 100u : 32768u,
+               .memory_budget = flags_ & 16 ? 64u : 100'000u,
+               .max_peer_streams = 8,
+               .strict_opens = (flags_ & 32) != 0},
+              now_) {}
 
   void run() {
-    while (!rest_.empty() && !broken_) {
-      const unsigned step = next();
+    while (!input_.empty() && !broken_) {
+      const unsigned step = input_.next();
       now_ += std::chrono::milliseconds(10);
       if (step < 128)
         hear(step);
@@ -45,16 +45,8 @@ public:
   }
 
 private:
-  unsigned next() {
-    if (rest_.empty()) return 0;
-    const auto byte = std::to_integer<unsigned>(rest_.front());
-    rest_ = rest_.subspan(1);
-    return byte;
-  }
-
   void hear(std::size_t count) {
-    core_.feed(rest_.first(std::min(count, rest_.size())), now_);
-    rest_ = rest_.subspan(std::min(count, rest_.size()));
+    core_.feed(input_.take(count), now_);
     for (;;) {
       const auto polled = core_.poll();
       broken_ = !polled;
@@ -74,12 +66,12 @@ private:
   }
 
   void call(unsigned step) {
-    if (step % 8 == 0) return transmit(next());
+    if (step % 8 == 0) return transmit(input_.next());
     if (step % 8 == 1) return void(unread_.try_emplace(core_.open().value()));
-    if (step % 8 == 2) return void(broken_ = !core_.tick(now_ += std::chrono::seconds(next() / 16)));
+    if (step % 8 == 2) return void(broken_ = !core_.tick(now_ += std::chrono::seconds(input_.next() / 16)));
     if (unread_.empty()) return;
     auto at = unread_.begin();
-    std::advance(at, next() % unread_.size());
+    std::advance(at, input_.next() % unread_.size());
     const stream_id id = at->first;
     switch (step % 8) {
     case 3:
@@ -90,7 +82,7 @@ private:
     case 5: core_.reset(id); break;
     case 6: core_.prioritize(id); break;
     case 7: {
-      const std::size_t count = std::min<std::size_t>(at->second, next());
+      const std::size_t count = std::min<std::size_t>(at->second, input_.next());
       at->second -= count;
       core_.consumed(id, count, now_);
       break;
@@ -127,7 +119,7 @@ private:
     require(core_.buffered() == total && core_.stream_count() == unread_.size());
   }
 
-  bytes_view rest_;
+  testing::fuzz_input input_;
   unsigned flags_;
   time_point now_{std::chrono::hours(1)};
   smux_core core_;

@@ -40,7 +40,7 @@ namespace gotunnel::mux {
 
 class session : public std::enable_shared_from_this<session> {
 public:
-  /// A `resume_window` above 0 goes with config.resumable.
+  /// config.resumable follows from `resume_window`.
   session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
           duration resume_window = duration::zero(), memory_budget& memory = memory_budget::of_process());
   session(const session&) = delete;

@@ -8,6 +8,7 @@
 
 #include "gotunnel/base/bytes.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/net/descriptor.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -48,17 +49,10 @@ public:
   [[nodiscard]] static result<directory_lock> acquire(const std::filesystem::path& directory,
                                                       std::chrono::milliseconds patience);
 
-  directory_lock(directory_lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  directory_lock& operator=(directory_lock&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  ~directory_lock();
-
 private:
-  explicit directory_lock(int descriptor) noexcept : descriptor_(descriptor) {}
+  explicit directory_lock(descriptor directory) noexcept : directory_(std::move(directory)) {}
 
-  int descriptor_;
+  descriptor directory_;
 };
 
 } // namespace gotunnel::net

@@ -61,6 +61,10 @@ enum class capability : std::uint32_t {
   resume = 1u << 1,       ///< ACK frames, and sessions that outlive their carrier
 };
 
+[[nodiscard]] constexpr bool has(std::uint32_t capabilities, capability what) noexcept {
+  return (capabilities & static_cast<std::uint32_t>(what)) != 0;
+}
+
 struct client_hello {
   std::uint32_t capabilities = 0;
   std::uint32_t generation = 0;
@@ -71,9 +75,6 @@ struct client_hello {
   std::uint32_t window = 0;   ///< ms; of no meaning without capability::resume, as is what follows
   std::uint64_t received = 0; ///< bytes of `session`
 
-  [[nodiscard]] bool can(capability what) const noexcept {
-    return (capabilities & static_cast<std::uint32_t>(what)) != 0;
-  }
   friend bool operator==(const client_hello&, const client_hello&) = default;
 };
 

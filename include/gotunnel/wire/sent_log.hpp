@@ -7,7 +7,8 @@
 // Offsets count the bytes of the session from its beginning. Blocks are borrowed while they hold bytes that
 // are kept; small batches are copied together, so that a few bytes do not hold a large block. What room() and
 // from() lend is good until the bytes are acknowledged; room() only until commit(). The caller bounds the
-// log. No allocation once its table has grown. One thread.
+// log. Nothing is allocated once its table has grown, unless more is kept than the pool has blocks for. One
+// thread.
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"
