@@ -21,13 +21,20 @@ namespace gotunnel::app {
 namespace {
 
 constexpr std::size_t request_limit = 256;
-constexpr std::size_t answer_limit = 1024 * 1024;
+constexpr std::size_t answer_size_limit = 1024 * 1024;
 constexpr std::size_t conversations_limit = 8;
 constexpr duration conversation_limit = 5s;
 constexpr std::size_t path_limit = sizeof(sockaddr_un::sun_path) - 1;
 
 std::string refusal(std::string_view why) {
   return boost::json::serialize(boost::json::object{{"error", why}});
+}
+
+/// Which file has that name now; none: zeros.
+std::pair<dev_t, ino_t> identity_of(const std::filesystem::path& path) {
+  struct ::stat there {};
+  if (::lstat(path.c_str(), &there) != 0) return {};
+  return {there.st_dev, there.st_ino};
 }
 
 /// Somebody listens there.
@@ -38,7 +45,14 @@ bool answered(const net::executor& where, const asio::local::stream_protocol::en
   return !ec;
 }
 
-asio::awaitable<void> ask(std::filesystem::path at, std::string request, result<std::string>& outcome) {
+/// Runs what answers a request; nothing is said when it throws.
+asio::awaitable<void> keep_answer(const control_socket::handler& from, std::optional<std::string>& said) {
+  std::string answer = co_await from();
+  said = std::move(answer);
+}
+
+asio::awaitable<void> ask(std::filesystem::path at, std::string request, duration limit,
+                          result<std::string>& outcome) {
   const auto where = co_await asio::this_coro::executor;
   wire::unix_path path{at.string()};
   auto socket = co_await net::dial(std::move(path), conversation_limit);
@@ -47,14 +61,16 @@ asio::awaitable<void> ask(std::filesystem::path at, std::string request, result<
     co_return;
   }
   net::socket_stream stream(std::move(*socket), net::socket_stream::purpose::visitor, at.string());
-  const net::deadline late(where, conversation_limit, [&stream] { stream.close(net::ending::abort); });
+  // The server has its own limit; who is slower than that has none.
+  const net::deadline late(where, limit + conversation_limit,
+                           [&stream] { stream.close(net::ending::abort); });
   request += '\n';
   const auto sent = co_await stream.write(as_bytes(request));
   if (!sent) {
     outcome = sent.error();
     co_return;
   }
-  outcome = co_await link::read_line(stream, answer_limit);
+  outcome = co_await link::read_line(stream, answer_size_limit);
   if (late.expired()) outcome = make_error_code(errc::timed_out);
 }
 
@@ -67,10 +83,11 @@ control_socket::control_socket(const net::executor& where, const std::filesystem
   open();
 }
 
-control_socket::~control_socket() {
+void control_socket::close() {
   if (!acceptor_.is_open()) return;
   error_code ignored;
   acceptor_.close(ignored);
+  if (identity_of(path_) != made_) return;
   std::error_code gone;
   std::filesystem::remove(path_, gone);
 }
@@ -101,12 +118,14 @@ void control_socket::open() {
   ::umask(mask);
   if (!ec) acceptor_.listen(static_cast<int>(conversations_limit), ec);
   if (ec) return give_up(ec.message());
+  made_ = identity_of(path_);
 }
 
 asio::awaitable<void> control_socket::serve() {
   std::exception_ptr thrown;
   try {
     co_await accept_all();
+    while (conversations_.size() > 0) co_await conversations_.emptied().wait();
   } catch (...) {
     thrown = std::current_exception();
   }
@@ -134,26 +153,57 @@ asio::awaitable<void> control_socket::accept_all() {
 asio::awaitable<void> control_socket::converse(protocol::socket socket) {
   net::socket_stream stream(net::any_socket(std::move(socket)), net::socket_stream::purpose::visitor,
                             path_.string());
-  const net::deadline late(where_, conversation_limit, [&stream] { stream.close(net::ending::abort); });
-  const auto request = co_await link::read_line(stream, request_limit);
-  if (!request) co_return;
-  const std::string line = answer(*request) + "\n";
+  const auto hang_up = [&stream] { stream.close(net::ending::abort); };
+  std::string line;
+  {
+    const net::deadline late(where_, conversation_limit, hang_up);
+    const auto asked = co_await link::read_line(stream, request_limit);
+    if (!asked) co_return;
+    line = *asked;
+  }
+  line = co_await answer(line);
+  line += '\n';
+  const net::deadline late(where_, conversation_limit, hang_up);
   const auto sent = co_await stream.write(as_bytes(line));
   if (sent) stream.close(net::ending::graceful);
 }
 
-std::string control_socket::answer(std::string_view request) const {
-  while (request.ends_with('\n') || request.ends_with('\r')) request.remove_suffix(1);
-  const auto found = requests_.find(request);
-  return found != requests_.end() ? found->second() : refusal(fmt::format("unknown request \"{}\"", request));
+asio::awaitable<std::string> control_socket::answer(std::string_view line) {
+  while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+  const auto found = requests_.find(line);
+  if (found == requests_.end()) co_return refusal(fmt::format("unknown request \"{}\"", line));
+  const request& wanted = found->second;
+
+  std::optional<std::string> said;
+  net::task_group work(where_, "app");
+  work.spawn(found->first.c_str(), keep_answer(wanted.answer, said));
+  const net::deadline late(where_, wanted.limit, [&work] { work.cancel(); });
+  std::exception_ptr thrown;
+  try {
+    while (work.size() > 0) co_await work.emptied().wait();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (thrown) {
+    // Cancelled: without this the next co_await would throw, with the work under way.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    work.cancel();
+    co_await work.join();
+    std::rethrow_exception(thrown);
+  }
+  if (said) co_return *std::move(said);
+  co_return refusal(late.expired()
+                        ? fmt::format("\"{}\" was not done within {} s", line,
+                                      std::chrono::duration_cast<std::chrono::seconds>(wanted.limit).count())
+                        : fmt::format("\"{}\" failed; the server's log says why", line));
 }
 
-std::string ask_server(const std::filesystem::path& directory, std::string_view request) {
+std::string ask_server(const std::filesystem::path& directory, std::string_view request, duration limit) {
   const auto at = directory / control_socket_name;
   asio::io_context context(1);
   result<std::string> outcome = make_error_code(errc::closed);
   net::task_group tasks(context.get_executor(), "app");
-  tasks.spawn("ask", ask(at, std::string(request), outcome));
+  tasks.spawn("ask", ask(at, std::string(request), limit, outcome));
   context.run();
   if (!outcome)
     throw usage_error(fmt::format("-certs \"{}\": no running server answers there: {}; name the -certs "

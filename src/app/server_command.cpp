@@ -137,11 +137,11 @@ int server_command(const arguments& given) {
                           config.allow_clients,
                           config.resume_window});
   const auto started = std::chrono::steady_clock::now();
-  const auto status = [&] {
-    return status_json({net::to_string(server.address()), config.workers,
-                        std::chrono::steady_clock::now() - started, server.held_ports()});
+  const auto status = [&]() -> asio::awaitable<std::string> {
+    co_return status_json({net::to_string(server.address()), config.workers,
+                           std::chrono::steady_clock::now() - started, server.held_ports()});
   };
-  control_socket control(pool.front().where(), config.certs, {{"status", status}});
+  control_socket control(pool.front().where(), config.certs, {{"status", {status}}});
   if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
   log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, true}));
   server.start(std::move(door));

@@ -9,6 +9,8 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
+#include <stdexcept>
+
 #include <sys/stat.h>
 
 using namespace gotunnel;
@@ -21,10 +23,22 @@ using local = asio::local::stream_protocol;
 
 struct bench {
   bench(const net::executor& at, const std::filesystem::path& directory)
-      : where(at), path(directory / control_socket_name), tasks(at, "test") {
-    server.emplace(where, directory,
-                   control_socket::request_table{
-                       {"status", [this] { return R"({"n":)" + std::to_string(++asked) + "}"; }}});
+      : where(at), path(directory / control_socket_name), tasks(at, "test"), may_finish(at) {
+    const auto count = [this]() -> asio::awaitable<std::string> {
+      co_return R"({"n":)" + std::to_string(++asked) + "}";
+    };
+    const auto slow = [this]() -> asio::awaitable<std::string> {
+      while (!finished) co_await may_finish.wait();
+      co_return "{}";
+    };
+    const auto broken = []() -> asio::awaitable<std::string> {
+      throw std::runtime_error("no such luck");
+      co_return "";
+    };
+    server.emplace(
+        where, directory,
+        control_socket::request_table{
+            {"status", {count}}, {"slow", {slow, 30s}}, {"too slow", {slow, 10ms}}, {"broken", {broken}}});
     tasks.spawn("serve", server->serve());
   }
   asio::awaitable<local::socket> connect() const {
@@ -44,6 +58,11 @@ struct bench {
       answer.append(piece.data(), count);
     }
   }
+  asio::awaitable<void> keep(std::string line, std::string& answer) { answer = co_await say(line); }
+  void finish_slow() {
+    finished = true;
+    may_finish.notify();
+  }
   asio::awaitable<void> finish() {
     tasks.cancel();
     co_await tasks.join();
@@ -56,6 +75,8 @@ struct bench {
   net::task_group tasks;
   std::optional<control_socket> server;
   int asked = 0;
+  net::signal may_finish;
+  bool finished = false;
 };
 
 } // namespace
@@ -80,6 +101,83 @@ BOOST_AUTO_TEST_CASE(a_line_is_answered_with_a_line) {
     BOOST_TEST(answer == "");
     BOOST_TEST(on.asked == 2);
     co_await on.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_request_has_a_limit_of_its_own) {
+  const scratch_directory room;
+  run([&room](log_capture& log) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, room.path());
+    std::string answer = co_await on.say("too slow\n");
+    BOOST_TEST(answer == "{\"error\":\"\\\"too slow\\\" was not done within 0 s\"}\n");
+    answer = co_await on.say("broken\n");
+    BOOST_TEST(answer == "{\"error\":\"\\\"broken\\\" failed; the server's log says why\"}\n");
+    log.expect("broken failed: no such luck");
+
+    // Others are answered meanwhile.
+    std::string late;
+    net::task_group askers(on.where, "test");
+    askers.spawn("slow", on.keep("slow\n", late));
+    co_await yield(20);
+    answer = co_await on.say("status\n");
+    BOOST_TEST(answer == "{\"n\":1}\n");
+    BOOST_TEST(late == "");
+    on.finish_slow();
+    co_await askers.join();
+    BOOST_TEST(late == "{}\n");
+    co_await on.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(what_is_cancelled_takes_its_conversations_along) {
+  const scratch_directory room;
+  run([&room](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, room.path());
+    std::string late = "nothing yet";
+    net::task_group askers(on.where, "test");
+    askers.spawn("slow", on.keep("slow\n", late));
+    co_await yield(20);
+    co_await on.finish();
+    co_await askers.join();
+    BOOST_TEST(late == "");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(closed_it_gives_its_path_up_and_still_answers_whom_it_listens_to) {
+  const scratch_directory room;
+  run([&room](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, room.path());
+    std::string late;
+    net::task_group askers(on.where, "test");
+    askers.spawn("slow", on.keep("slow\n", late));
+    co_await yield(20);
+    on.server->close();
+    BOOST_TEST(!std::filesystem::exists(on.path));
+    bench next(on.where, room.path());
+    BOOST_TEST(next.server->trouble() == "");
+    const std::string answer = co_await next.say("status\n");
+    BOOST_TEST(answer == "{\"n\":1}\n");
+    BOOST_TEST(late == "");
+    on.finish_slow();
+    co_await askers.join();
+    BOOST_TEST(late == "{}\n");
+    co_await on.tasks.join(); // by itself
+    on.server.reset();
+    BOOST_TEST(std::filesystem::exists(on.path)); // the next one's
+    co_await next.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_that_is_not_ours_any_more_stays) {
+  const scratch_directory room;
+  run([&room](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const auto path = room.path() / control_socket_name;
+    std::optional<control_socket> ours(std::in_place, where, room.path(), control_socket::request_table{});
+    std::filesystem::rename(path, room.path() / "away"); // so that its number is not given to the next
+    const local::acceptor theirs(where, local::endpoint(path.string()));
+    ours.reset();
+    BOOST_TEST(std::filesystem::exists(path));
   });
 }
 
