@@ -1,6 +1,7 @@
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
@@ -31,12 +32,9 @@ crypto::tls_context make_context(const client_config& config) {
   return *context;
 }
 
-reverse::client_options make_options(const client_config& config, const wire::peer_id& client) {
-  link::dial_options way{config.server,
-                         make_context(config),
-                         link::make_gate_keys(config.secret, config.seed_peers),
-                         client,
-                         {}};
+reverse::client_options make_options(const client_config& config, const wire::peer_id& client,
+                                     keyring& keys) {
+  link::dial_options way{config.server, make_context(config), [&keys] { return keys.latest(); }, client, {}};
   crypto::random_bytes(way.instance);
   way.resume_window = config.resume_window;
   reverse::client_options options{std::move(way)};
@@ -83,7 +81,7 @@ int client_command(const arguments& given) {
     std::fputs(client_help().c_str(), stdout);
     return 0;
   }
-  const client_config config = read_client_config(parsed);
+  client_config config = read_client_config(parsed);
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
 
@@ -95,9 +93,12 @@ int client_command(const arguments& given) {
               "that it can write with -state-dir",
               identity.why_not);
 
+  // There is nothing to tell it: it reads its -secret-file again whenever it needs a secret.
+  std::signal(SIGHUP, SIG_IGN);
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
-  auto options = make_options(config, identity.client);
+  keyring keys(std::move(config.secret), config.seed_peers, 1);
+  auto options = make_options(config, identity.client, keys);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
   auto say_ready = [&](const wire::bound_answer& bound) {
@@ -108,7 +109,7 @@ int client_command(const arguments& given) {
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));
-  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, false}));
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, keys.file(), false}));
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));

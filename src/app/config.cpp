@@ -2,7 +2,6 @@
 
 #include "gotunnel/app/byte_size.hpp"
 #include "gotunnel/app/go_duration.hpp"
-#include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/crypto/pki.hpp"
 #include "gotunnel/net/file.hpp"
@@ -161,7 +160,9 @@ const option sandbox_option{"sandbox", "on|off|auto", "auto",
                             "give up what a tunnel does not need: files (Landlock), system calls (seccomp)"};
 const option secret_option{"secret", "TEXT", "",
                            "shared secret; better by file or environment: arguments are visible"};
-const option secret_file_option{"secret-file", "FILE", "", "read the shared secret from a file"};
+const option secret_file_option{
+    "secret-file", "FILE", "",
+    "read the shared secret from a file; up to 4 lines, of which a client uses the first"};
 const option resume_window_option{
     "resume-window", "DURATION", "60s",
     "how long connections outlive a broken carrier, until another takes over; 0 ends them with it"};
@@ -202,6 +203,13 @@ const option_set& server_options() {
 
 const option_set& status_options() {
   static const option_set options("server status",
+                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
+                                   {"json", "", "", "one JSON object instead of a text for people"}});
+  return options;
+}
+
+const option_set& reload_options() {
+  static const option_set options("server reload",
                                   {{"certs", "DIR", "certs", "directory of the server's certificates"},
                                    {"json", "", "", "one JSON object instead of a text for people"}});
   return options;
@@ -263,7 +271,7 @@ server_config read_server_config(const parsed_options& given) {
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
-  config.secret = read_secret(given, config.warnings);
+  config.secret = read_secrets(given, config.warnings);
   return config;
 }
 
@@ -287,7 +295,7 @@ client_config read_client_config(const parsed_options& given) {
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
-  config.secret = read_secret(given, config.warnings);
+  config.secret = read_secrets(given, config.warnings);
   config.state_dir = given.text("state-dir");
   if (config.state_dir.empty()) config.state_dir = reverse::default_state_directory();
 

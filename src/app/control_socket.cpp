@@ -10,9 +10,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <fmt/format.h>
+
+#include <stdexcept>
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -96,8 +99,8 @@ void control_socket::open() {
   const auto give_up = [this](std::string_view why) {
     error_code ignored;
     acceptor_.close(ignored);
-    trouble_ =
-        fmt::format("{}: {}; `gotunnel server status` will not reach this server", path_.string(), why);
+    trouble_ = fmt::format("{}: {}; `gotunnel server status` and `reload` will not reach this server",
+                           path_.string(), why);
   };
   if (path_.native().size() > path_limit)
     return give_up(fmt::format("longer than the {} bytes that a socket's path may have", path_limit));
@@ -211,6 +214,14 @@ std::string ask_server(const std::filesystem::path& directory, std::string_view 
                                   directory.string(), outcome.error().message()));
   while (outcome->ends_with('\n')) outcome->pop_back();
   return *outcome;
+}
+
+void refuse_error(std::string_view answer) {
+  boost::system::error_code no_json;
+  const boost::json::value value = boost::json::parse(answer, no_json);
+  const boost::json::object* const object = no_json ? nullptr : value.if_object();
+  const boost::json::value* const error = object == nullptr ? nullptr : object->if_contains("error");
+  if (error != nullptr && error->is_string()) throw std::runtime_error(error->get_string().c_str());
 }
 
 } // namespace gotunnel::app

@@ -30,6 +30,7 @@ std::string program_help() {
 std::string server_help() {
   return "usage: gotunnel server -secret-file FILE [OPTIONS]\n"
          "       gotunnel server status [-certs DIR] [-json]\n"
+         "       gotunnel server reload [-certs DIR] [-json]\n"
          "\n"
          "Accepts clients and opens the public ports that they ask for. The first start makes a CA and a "
          "server certificate\n"
@@ -53,6 +54,25 @@ std::string status_help() {
          "\nexamples:\n"
          "  gotunnel server status -certs /var/lib/gotunnel/certs\n"
          "  gotunnel server status -json\n";
+}
+
+std::string reload_help() {
+  return "usage: gotunnel server reload [OPTIONS]\n"
+         "\n"
+         "Lets the server that runs with this -certs directory read its certificates and its -secret-file "
+         "again, as SIGHUP\n"
+         "does. New connections of clients use what is new; sessions go on. When something is wrong, "
+         "everything stays as\n"
+         "it was, and the exit code is 1.\n"
+         "\n"
+         "To change the secret: write the new one above the old one, one a line; reload; give it to the "
+         "clients, which read\n"
+         "their -secret-file before they connect; remove the old line; reload.\n"
+         "\n" +
+         reload_options().describe() +
+         "\nexamples:\n"
+         "  gotunnel server reload -certs /var/lib/gotunnel/certs\n"
+         "  gotunnel server reload -json\n";
 }
 
 std::string client_help() {

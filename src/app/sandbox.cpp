@@ -113,12 +113,23 @@ std::string interpreter() {
   return path;
 }
 
+/// Where the name leads to now, and where it lies.
+void allow_reading_again(const ruleset& made, const std::filesystem::path& file) {
+  std::error_code unknown;
+  for (const auto& path :
+       {std::filesystem::absolute(file, unknown), std::filesystem::canonical(file, unknown)}) {
+    const auto directory = path.parent_path();
+    made.allow(directory == directory.root_path() ? path : directory, LANDLOCK_ACCESS_FS_READ_FILE);
+  }
+}
+
 /// What was done, or nothing.
 std::string restrict_files(const sandbox_rules& rules) {
   const auto made = ruleset::make();
   if (!made) return {};
   for (const char* path : readable) made->allow(path, reading);
   made->allow("/dev/null", reading | LANDLOCK_ACCESS_FS_WRITE_FILE);
+  if (!rules.read_again.empty()) allow_reading_again(*made, rules.read_again);
   for (const auto& path : rules.writable) made->allow(path, reading | changing | truncating);
   if (rules.may_start_itself)
     for (const std::string& path : {std::string("/proc/self/exe"), interpreter()})

@@ -1,9 +1,12 @@
 #include "gotunnel/app/secret_source.hpp"
 
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/link/gate_keys.hpp"
+#include "gotunnel/net/file.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -14,57 +17,108 @@
 namespace gotunnel::app {
 namespace {
 
-constexpr std::size_t secret_limit = 4096;
+namespace fs = std::filesystem;
 
-secret_text read_secret_file(const std::string& path, std::vector<std::string>& warnings) {
+constexpr std::size_t secret_limit = 4096;
+constexpr std::size_t file_limit = link::gate_keys_limit * (secret_limit + 2);
+
+usage_error wrong(const fs::path& path, std::string_view why) {
+  return usage_error(fmt::format("-secret-file \"{}\": {}", path.string(), why));
+}
+
+usage_error unreadable(const fs::path& path, std::string_view why) {
+  return wrong(path, fmt::format("cannot read: {}; write the secret into that file, or name another", why));
+}
+
+usage_error too_long(const fs::path& path) {
+  return wrong(path, fmt::format("longer than {} bytes; a secret is one short line", secret_limit));
+}
+
+secret_text take_line(const fs::path& path, std::string_view line, std::size_t number) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.empty())
+    throw wrong(path, fmt::format("line {} is empty; write one secret a line, and nothing else", number));
+  if (line.size() > secret_limit) throw too_long(path);
+  if (line.find('\0') != line.npos)
+    throw wrong(path, fmt::format("line {} holds a zero byte; a secret is one short line of text", number));
+  return secret_text(std::string(line));
+}
+
+/// Wipes the text.
+std::vector<secret_text> take_lines(const fs::path& path, std::string text) {
+  struct wiped_at_the_end {
+    std::string& text;
+    ~wiped_at_the_end() { wipe(text.data(), text.size()); }
+  } const guard{text};
+  std::string_view rest(text);
+  if (rest.empty() || rest == "\n" || rest == "\r\n")
+    throw wrong(path, "the file is empty; write the secret into it");
+  std::vector<secret_text> secrets;
+  while (!rest.empty()) {
+    if (secrets.size() == link::gate_keys_limit)
+      throw wrong(path, fmt::format("more than {} lines; a server takes {} secrets at once, one a line",
+                                    link::gate_keys_limit, link::gate_keys_limit));
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    secrets.push_back(take_line(path, rest.substr(0, end), secrets.size() + 1));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return secrets;
+}
+
+void warn_of_mode(const fs::path& path, mode_t mode, std::vector<std::string>& warnings) {
+  if ((mode & S_IROTH) == 0) return;
+  warnings.push_back(fmt::format("everybody on this machine can read the secret in {}: chmod 600 {}",
+                                 path.string(), path.string()));
+}
+
+/// A pipe or /dev/stdin is as good as a file here, once.
+std::vector<secret_text> read_stream(const fs::path& path) {
   errno = 0;
-  // A pipe or /dev/stdin is as good as a file here.
   std::ifstream file(path, std::ios::binary);
-  std::string text(secret_limit + 1, '\0');
+  std::string text(file_limit + 1, '\0');
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!file.is_open() || file.bad() || (file.gcount() == 0 && errno != 0))
-    throw usage_error(
-        fmt::format("-secret-file \"{}\": cannot read: {}; write the secret into that file, or name another",
-                    path, std::strerror(errno != 0 ? errno : EIO)));
-  const auto size = static_cast<std::size_t>(file.gcount());
-  if (size > secret_limit)
-    throw usage_error(fmt::format("-secret-file \"{}\": longer than {} bytes; a secret is one short line",
-                                  path, secret_limit));
-  text.resize(size);
-  if (text.ends_with('\n')) text.pop_back();
-  if (text.ends_with('\r')) text.pop_back();
-  const bool lines = text.find_first_of(std::string_view("\n\0", 2)) != std::string::npos;
-  secret_text secret(text);
-  wipe(text.data(), text.size());
-  if (lines)
-    throw usage_error(
-        fmt::format("-secret-file \"{}\": more than one line; a secret is one short line", path));
-  if (secret.empty())
-    throw usage_error(fmt::format("-secret-file \"{}\": the file is empty; write the secret into it", path));
+    throw unreadable(path, std::strerror(errno != 0 ? errno : EIO));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > file_limit) throw too_long(path);
+  return take_lines(path, std::move(text));
+}
 
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0)
-    warnings.push_back(
-        fmt::format("everybody on this machine can read the secret in {}: chmod 600 {}", path, path));
-  return secret;
+/// Names of descriptors lead elsewhere later, or nowhere.
+bool can_be_read_again(const fs::path& path) {
+  struct ::stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode) &&
+         !path.native().starts_with("/dev/") && !path.native().starts_with("/proc/");
 }
 
 } // namespace
 
-secret_text read_secret(const parsed_options& given, std::vector<std::string>& warnings) {
+std::vector<secret_text> read_secret_file(const fs::path& path, std::vector<std::string>& warnings) {
+  auto file = net::read_file(path, file_limit);
+  if (!file && file.error() == boost::system::errc::file_too_large) throw too_long(path);
+  if (!file) throw unreadable(path, file.error().message());
+  warn_of_mode(path, file->mode, warnings);
+  return take_lines(path, std::move(file->bytes));
+}
+
+secret_source read_secrets(const parsed_options& given, std::vector<std::string>& warnings) {
   if (given.given("secret") && given.given("secret-file"))
     throw usage_error("-secret and -secret-file are both given; keep one of them");
   if (given.given("secret")) {
     if (given.text("secret").empty())
       throw usage_error("-secret \"\": the secret is empty; give a long random text");
-    return secret_text(given.text("secret"));
+    return {{secret_text(given.text("secret"))}, {}};
   }
-  if (given.given("secret-file")) return read_secret_file(given.text("secret-file"), warnings);
+  if (given.given("secret-file")) {
+    const fs::path path = given.text("secret-file");
+    if (can_be_read_again(path)) return {read_secret_file(path, warnings), path};
+    return {read_stream(path), {}};
+  }
   if (const char* value = std::getenv("GOTUNNEL_SECRET")) {
     if (*value == '\0')
       throw usage_error(
           "GOTUNNEL_SECRET \"\": the secret is empty; set it to a long random text, or use -secret-file");
-    return secret_text(value);
+    return {{secret_text(value)}, {}};
   }
   throw usage_error("no secret; write one into a file (`openssl rand -hex 24 > secret`) and give "
                     "-secret-file secret, or set "

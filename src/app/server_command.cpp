@@ -4,13 +4,12 @@
 #include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/privileges.hpp"
+#include "gotunnel/app/reloader.hpp"
 #include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/status.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/memory_budget.hpp"
-#include "gotunnel/link/cert_store.hpp"
-#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/reverse/server.hpp"
 
 #include <fmt/format.h>
@@ -24,21 +23,6 @@ namespace gotunnel::app {
 namespace {
 
 wall_time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
-
-crypto::tls_context make_context(const link::cert_store& certificates, bool seed_peers) {
-  crypto::tls_server_options options;
-  options.server = certificates.server();
-  options.authority = certificates.authority();
-  options.seed_peers = seed_peers;
-  auto context = crypto::tls_context::server(options);
-  if (!context)
-    throw usage_error(fmt::format("the certificates cannot be used: {}", context.error().message()));
-  return *context;
-}
-
-void warn_of(const link::cert_store& certificates) {
-  for (const std::string& each : certificates.warnings()) log::warn("app", "{}", each);
-}
 
 std::string address_trouble(const error_code& why) {
   namespace cause = boost::system::errc;
@@ -61,32 +45,6 @@ net::tcp_listener open_door(const net::executor& where, const wire::host_port& a
   return std::move(*opened);
 }
 
-/// Renews the leaf when it is due and reads the files again when somebody else changed them; nobody is
-/// dropped.
-asio::awaitable<void> watch_certificates(link::cert_store& certificates, const server_config& config,
-                                         reverse::server& server) {
-  std::string last_trouble;
-  for (;;) {
-    co_await net::sleep_for(config.cert_check);
-    try {
-      bool changed = certificates.reload();
-      if (certificates.due(now()) && certificates.renewable()) {
-        certificates.renew(now());
-        changed = true;
-      }
-      if (!changed) continue;
-      server.renew(make_context(certificates, config.seed_peers));
-      log::info("app", "the server certificate is now valid until {}",
-                describe(certificates.server_facts().not_after));
-      warn_of(certificates);
-      last_trouble.clear();
-    } catch (const std::runtime_error& e) {
-      if (last_trouble != e.what()) log::error("app", "{}", e.what());
-      last_trouble = e.what();
-    }
-  }
-}
-
 asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker_pool& pool,
                                           reverse::server& server, net::task_group& tasks, duration grace) {
   const int number = co_await stop_signal(signals);
@@ -105,12 +63,13 @@ asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker
 
 int server_command(const arguments& given) {
   if (!given.empty() && given.front() == "status") return status_command({given.begin() + 1, given.end()});
+  if (!given.empty() && given.front() == "reload") return reload_command({given.begin() + 1, given.end()});
   const auto options = server_options().parse(given);
   if (options.help_wanted()) {
     std::fputs(server_help().c_str(), stdout);
     return 0;
   }
-  const server_config config = read_server_config(options);
+  server_config config = read_server_config(options);
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
 
@@ -119,6 +78,7 @@ int server_command(const arguments& given) {
   // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
   // once.
   asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
+  asio::signal_set hangups(pool.front().where(), SIGHUP);
   auto door = open_door(pool.front().where(), config.listen, "listen", options.text("listen"));
   if (!config.bind_host.empty())
     open_door(pool.front().where(), {config.bind_host, 0}, "bind", options.text("bind")).close();
@@ -129,34 +89,41 @@ int server_command(const arguments& given) {
     log::info("app", "made a new CA and server certificate in {}", config.certs.string());
   warn_of(certificates);
 
+  keyring keys(std::move(config.secret), config.seed_peers, link::gate_keys_limit);
   reverse::server server(pool,
                          {config.listen,
                           {config.bind_host, config.allow_ports, config.allow_visitors, config.resume_hold},
-                          link::make_gate_keys(config.secret, config.seed_peers),
-                          make_context(certificates, config.seed_peers),
+                          keys.keys(),
+                          make_server_context(certificates, config.seed_peers),
                           config.allow_clients,
                           config.resume_window});
+  reloader again(certificates, keys, config.seed_peers,
+                 {[&](const auto& context) { server.renew(context); },
+                  [&](const auto& keys_now) { server.renew(keys_now); }});
   const auto started = std::chrono::steady_clock::now();
   const auto status = [&]() -> asio::awaitable<std::string> {
     co_return status_json({net::to_string(server.address()), config.workers,
                            std::chrono::steady_clock::now() - started, server.held_ports()});
   };
-  control_socket control(pool.front().where(), config.certs, {{"status", {status}}});
+  const auto reload = [&again] { return again.answer(); };
+  control_socket control(pool.front().where(), config.certs,
+                         {{"status", {status}}, {"reload", {reload, reload_limit}}});
   if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
-  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, true}));
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, keys.file(), true}));
   server.start(std::move(door));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   const std::string text =
       banner({net::to_string(address), config.listen.host, address.port(), certificates.authority(),
-              certificates.authority_facts().pin, config.secret, terminal});
+              certificates.authority_facts().pin, keys.keys()->first().secret, terminal});
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
   tasks.spawn("control socket", control.serve());
-  tasks.spawn("certificates", watch_certificates(certificates, config, server));
+  tasks.spawn("certificates", again.watch(config.cert_check));
+  tasks.spawn("hangups", again.on_signals(hangups));
   stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, config.grace));
   pool.run();
   log::info("app", "stopped");

@@ -15,6 +15,7 @@ int status_command(const arguments& given) {
     return 0;
   }
   const std::string answer = ask_server(options.text("certs"), "status");
+  refuse_error(answer);
   const std::string text =
       options.on("json") ? answer + "\n" : describe_status(answer, colours_wanted(stdout));
   std::fputs(text.c_str(), stdout);

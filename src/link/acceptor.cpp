@@ -9,13 +9,35 @@
 
 namespace gotunnel::link {
 
-gate_keys make_gate_keys(secret_text secret, bool seed_peers) {
-  gate_keys keys;
-  keys.stretched = crypto::stretch(secret, wire::stretch_salt);
-  keys.secret = std::move(secret);
-  keys.seed_peers = seed_peers;
-  return keys;
+namespace {
+
+/// A hello, and the key that proves it.
+struct proved_hello {
+  result<wire::client_hello> hello = make_error_code(errc::wrong_secret);
+  wire::psk_context context;
+};
+
+/// Tries all keys, so that the time it takes does not tell which is right.
+proved_hello read_hello(const wire::hello_bytes& from, const gate_keys& keys,
+                        const std::array<std::byte, 32>& exporter) {
+  proved_hello outcome;
+  outcome.context = {keys.first().stretched, exporter};
+  for (const gate_key& key : keys.all) {
+    const wire::psk_context context{key.stretched, exporter};
+    auto hello = wire::read_client_hello(from, context);
+    if (hello) outcome.context = context;
+    if (hello || hello.error() != errc::wrong_secret) outcome.hello = std::move(hello);
+  }
+  return outcome;
 }
+
+bool any_matches(bytes_view line, const gate_keys& keys) {
+  bool right = false;
+  for (const gate_key& key : keys.all) right |= wire::seed_secret_matches(line, key.secret);
+  return right;
+}
+
+} // namespace
 
 std::uint32_t own_capabilities() noexcept {
   return static_cast<std::uint32_t>(wire::capability::stream_reset);
@@ -36,7 +58,7 @@ net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_co
   admitted peer;
   peer.native = stream.engine().alpn() == crypto::native_alpn;
   peer.carrier = std::move(tls);
-  if (!peer.native && !keys_.seed_peers) co_return errc::seed_peer_refused;
+  if (!peer.native && !keys_->seed_peers) co_return errc::seed_peer_refused;
 
   result<> greeted;
   if (peer.native) {
@@ -78,13 +100,13 @@ asio::awaitable<wire::server_hello> acceptor::welcome(admitted& peer) {
 }
 
 net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 32>& exporter) {
-  const wire::psk_context context{keys_.stretched, exporter};
   wire::hello_bytes theirs{};
   const auto got = co_await read_exactly(*peer.carrier, theirs);
   if (!got) co_return got.error();
 
   wire::server_hello ours;
-  const auto hello = wire::read_client_hello(theirs, context);
+  const proved_hello proved = read_hello(theirs, *keys_, exporter);
+  const auto& hello = proved.hello;
   if (!hello) {
     if (hello.error() == errc::wrong_secret) {
       co_await punish_();
@@ -99,7 +121,7 @@ net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 3
     ours = co_await welcome(peer);
   }
   crypto::random_bytes(ours.nonce);
-  const auto answer = wire::make_server_hello(ours, theirs, context);
+  const auto answer = wire::make_server_hello(ours, theirs, proved.context);
   const auto sent = co_await peer.carrier->write(answer);
   if (!hello) {
     [[maybe_unused]] const auto ended = co_await peer.carrier->shut();
@@ -112,7 +134,7 @@ net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 3
 net::task<> acceptor::greet_seed(admitted& peer) {
   const auto line = co_await read_line(*peer.carrier, wire::seed_secret_limit);
   if (!line) co_return line.error();
-  const bool right = wire::seed_secret_matches(as_bytes(*line), keys_.secret);
+  const bool right = any_matches(as_bytes(*line), *keys_);
   if (!right) co_await punish_();
   const auto sent = co_await peer.carrier->write(as_bytes(right ? wire::seed_accepted : wire::seed_refused));
   if (right) co_return sent;

@@ -11,6 +11,7 @@ namespace gotunnel::link {
 
 net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   failure_.clear();
+  const shared_keys keys = options_.keys();
   const auto where = co_await asio::this_coro::executor;
   const auto begin = std::chrono::steady_clock::now();
   auto socket = co_await net::dial(options_.server, options_.limit);
@@ -30,24 +31,25 @@ net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   reached server;
   server.native = stream.engine().alpn() == crypto::native_alpn;
   server.carrier = std::move(tls);
-  if (!server.native && !options_.keys.seed_peers) co_return errc::seed_peer_refused;
+  if (!server.native && !keys->seed_peers) co_return errc::seed_peer_refused;
 
   result<> greeted;
   if (server.native) {
     const auto exporter = stream.engine().exporter(wire::exporter_label);
     if (!exporter) co_return exporter.error();
-    greeted = co_await greet_native(server, *exporter, wanted);
+    greeted = co_await greet_native(server, keys->first(), *exporter, wanted);
   } else {
-    greeted = co_await greet_seed(server);
+    greeted = co_await greet_seed(server, keys->first());
   }
   if (late.expired()) co_return errc::timed_out;
   if (!greeted) co_return greeted.error();
   co_return server;
 }
 
-net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32>& exporter,
+net::task<> dialer::greet_native(reached& server, const gate_key& key,
+                                 const std::array<std::byte, 32>& exporter,
                                  const std::optional<resume_request>& wanted) {
-  const wire::psk_context context{options_.keys.stretched, exporter};
+  const wire::psk_context context{key.stretched, exporter};
   wire::client_hello ours;
   ours.capabilities = own_capabilities();
   ours.client = options_.client;
@@ -82,14 +84,13 @@ net::task<> dialer::greet_native(reached& server, const std::array<std::byte, 32
   co_return result<>();
 }
 
-net::task<> dialer::greet_seed(reached& server) {
-  const auto& secret = options_.keys.secret;
-  if (!wire::seed_can_carry(secret)) {
+net::task<> dialer::greet_seed(reached& server, const gate_key& key) {
+  if (!wire::seed_can_carry(key.secret)) {
     failure_ =
         "the original protocol cannot carry a secret with white space at its ends or a line end inside";
     co_return errc::wrong_secret;
   }
-  std::string line(secret.reveal());
+  std::string line(key.secret.reveal());
   line.push_back('\n');
   const auto sent = co_await server.carrier->write(as_bytes(line));
   wipe(line.data(), line.size());

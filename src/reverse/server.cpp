@@ -18,8 +18,9 @@ namespace gotunnel::reverse {
 class server::hall {
 public:
   hall(server& owner, net::worker& home)
-      : owner_(owner), home_(home), context_(owner.options_.tls), tasks_(home.where(), "reverse"),
-        admissions_(home.where(), "reverse"), farewell_(home.where(), "reverse") {}
+      : owner_(owner), home_(home), context_(owner.options_.tls), keys_(owner.options_.keys),
+        tasks_(home.where(), "reverse"), admissions_(home.where(), "reverse"),
+        farewell_(home.where(), "reverse") {}
 
   [[nodiscard]] net::worker& home() { return home_; }
 
@@ -28,6 +29,7 @@ public:
   }
 
   void renew(const crypto::tls_context& context) { context_ = context; }
+  void renew(link::shared_keys keys) { keys_ = std::move(keys); }
 
   /// Calls `done` when nothing is left.
   void stop(duration grace, std::function<void(bool)> done) {
@@ -74,7 +76,7 @@ private:
     link::acceptor::resume_desk desk = [this](const wire::client_hello& hello) {
       return owner_.sessions_.ask(hello);
     };
-    link::acceptor gate(owner_.options_.keys, std::move(punish));
+    link::acceptor gate(keys_, std::move(punish));
     gate.offer_resume(owner_.options_.resume_window, std::move(desk));
     auto admitted = co_await gate.admit(std::move(stream), context_);
     if (!admitted) report(peer, admitted.error(), gate.failure());
@@ -102,6 +104,7 @@ private:
   server& owner_;
   net::worker& home_;
   crypto::tls_context context_;
+  link::shared_keys keys_;
   net::task_group tasks_;      ///< sessions
   net::task_group admissions_; ///< strangers
   net::task_group farewell_;
@@ -169,6 +172,12 @@ asio::awaitable<void> server::punish(wire::ip_endpoint source) {
 void server::renew(const crypto::tls_context& context) {
   for (const auto& each : halls_)
     asio::dispatch(each->home().where(), [&hall = *each, context] { hall.renew(context); });
+}
+
+void server::renew(const link::shared_keys& keys) {
+  options_.keys = keys; // nobody keeps the former ones longer than its handshake
+  for (const auto& each : halls_)
+    asio::dispatch(each->home().where(), [&hall = *each, keys] { hall.renew(keys); });
 }
 
 asio::awaitable<void> server::stop_hall(hall& which, duration grace) {

@@ -228,6 +228,12 @@ BOOST_AUTO_TEST_CASE(a_stale_socket_is_replaced_and_nothing_else) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_that_is_an_error_is_thrown) {
+  BOOST_CHECK_EXCEPTION(refuse_error("{\"error\":\"no \\\"such\\\" luck\"}"), std::runtime_error,
+                        [](const std::exception& e) { return std::string(e.what()) == "no \"such\" luck"; });
+  for (const char* answer : {"", "{}", "[\"error\"]", "{\"error\":1}", "{\"n\":1}"}) refuse_error(answer);
+}
+
 BOOST_AUTO_TEST_CASE(nobody_there_is_one_sentence) {
   const scratch_directory room;
   try {

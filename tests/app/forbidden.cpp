@@ -65,6 +65,11 @@ void try_all(const std::string& directory, bool server) {
   expect(socket >= 0, "a socket");
   ::close(socket);
 
+  expect(opens(directory + "/beside/secret", O_RDONLY), "the secret");
+  expect(::rename((directory + "/beside/secret").c_str(), (directory + "/own/secret").c_str()) != 0 &&
+             !opens(directory + "/beside/secret", O_WRONLY),
+         "the secret was changed");
+  expect(opens(directory + "/beside/next", O_RDONLY), "what may replace the secret");
   expect(!opens(directory + "/other", O_RDONLY) && errno == EACCES, "another's file was read");
   expect(!opens(directory + "/made", O_WRONLY | O_CREAT) && errno == EACCES, "a file was made elsewhere");
   expect(::truncate((directory + "/other").c_str(), 0) != 0, "another's file was truncated");
@@ -85,8 +90,10 @@ int main(int count, char** words) {
   if (count < 3) return 64;
   const bool server = std::string(words[1]) == "server";
   const std::string directory = words[2];
-  const auto did = gotunnel::app::enter_sandbox(
-      gotunnel::app::sandbox_mode::on, {.writable = {directory + "/own"}, .may_start_itself = server});
+  const auto did = gotunnel::app::enter_sandbox(gotunnel::app::sandbox_mode::on,
+                                                {.writable = {directory + "/own"},
+                                                 .read_again = directory + "/beside/secret",
+                                                 .may_start_itself = server});
   std::fprintf(stderr, "%s\n", did.c_str());
   try_all(directory, server);
   // What is started later is bound, too.

@@ -28,6 +28,9 @@ BOOST_AUTO_TEST_CASE(what_is_forbidden_fails_and_the_rest_does_not) {
   for (const char* mode : {"client", "server"}) {
     const scratch_directory room;
     std::filesystem::create_directory(room.path() / "own");
+    std::filesystem::create_directory(room.path() / "beside");
+    spill(room.path() / "beside/secret", "sesame");
+    spill(room.path() / "beside/next", "barley");
     spill(room.path() / "other", "not for everybody");
     child_process tried(GOTUNNEL_FORBIDDEN, {.arguments = {mode, room.path().string()}});
     const auto ended = tried.wait(20s);

@@ -9,6 +9,8 @@
 #include <array>
 #include <cstdlib>
 
+#include <unistd.h>
+
 using namespace gotunnel;
 using namespace gotunnel::app;
 
@@ -32,7 +34,12 @@ struct room : testing::scratch_directory {
 
   std::string read(const std::vector<std::string>& arguments) {
     warnings.clear();
-    return std::string(read_secret(server_options().parse(arguments), warnings).reveal());
+    return joined(read_secrets(server_options().parse(arguments), warnings).all);
+  }
+  static std::string joined(const std::vector<secret_text>& secrets) {
+    std::string text;
+    for (const secret_text& each : secrets) text += (text.empty() ? "" : "|") + std::string(each.reveal());
+    return text;
   }
   std::string read_file(std::string_view content,
                         std::filesystem::perms mode = std::filesystem::perms(0600)) {
@@ -66,11 +73,60 @@ BOOST_AUTO_TEST_CASE(one_line_end_of_a_file_is_dropped) {
   BOOST_TEST(read_file(std::string(4095, 'x') + "\n").size() == 4095U);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_holds_up_to_four_secrets) {
+  const variable unset(nullptr);
+  BOOST_TEST(read_file("new\nold\n") == "new|old");
+  BOOST_TEST(read_file("new\r\n o l d \r\n3\n4") == "new| o l d |3|4");
+  const std::string longest(4096, 'x');
+  BOOST_TEST(read_file(longest + "\r\n" + longest + "\r\n" + longest + "\r\n" + longest + "\r\n").size() ==
+             4U * 4096 + 3);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_file_names_the_line_and_no_secret) {
+  const variable unset(nullptr);
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"sesame\n\nbarley\n", "line 2 is empty; write one secret a line, and nothing else"},
+      {"1\n2\n3\n4\n5\n", "more than 4 lines; a server takes 4 secrets at once, one a line"},
+      {std::string("sesame\nbar\0ley", 14), "line 2 holds a zero byte; a secret is one short line of text"}};
+  for (const auto& [content, why] : cases) {
+    try {
+      read_file(content);
+      BOOST_ERROR("accepted");
+    } catch (const usage_error& e) {
+      BOOST_TEST(e.what() == "-secret-file \"" + file("secret") + "\": " + why);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_a_regular_file_is_read_again) {
+  const variable set("from environment");
+  const auto source = [this](const std::vector<std::string>& arguments) {
+    return read_secrets(server_options().parse(arguments), warnings);
+  };
+  testing::spill(path() / "secret", "one\n");
+  BOOST_TEST(source({"-secret-file", file("secret")}).file == path() / "secret");
+  BOOST_TEST(source({}).file == "");
+  BOOST_TEST(source({"-secret", "x"}).file == "");
+  testing::spill(path() / "secret", "two\nthree\n");
+  BOOST_TEST(joined(read_secret_file(path() / "secret", warnings)) == "two|three");
+
+  std::array<int, 2> pipe{};
+  BOOST_TEST_REQUIRE(::pipe(pipe.data()) == 0);
+  BOOST_TEST(::write(pipe[1], "piped\n", 6) == 6);
+  ::close(pipe[1]);
+  const auto piped = source({"-secret-file", "/dev/fd/" + std::to_string(pipe[0])});
+  ::close(pipe[0]);
+  BOOST_TEST(joined(piped.all) == "piped");
+  BOOST_TEST(piped.file == "");
+}
+
 BOOST_AUTO_TEST_CASE(files_that_hold_no_secret) {
   const variable unset(nullptr);
   for (const std::string& content :
-       {std::string(), std::string("\n"), std::string("\r\n"), std::string("a\nb\n"), std::string("a\n\n"),
-        std::string("a\0b", 3), std::string(4097, 'x')})
+       {std::string(), std::string("\n"), std::string("\r\n"), std::string("a\n\n"), std::string("\na\n"),
+        std::string("a\n\nb\n"), std::string("a\n\r\nb"), std::string("1\n2\n3\n4\n5\n"),
+        std::string("a\0b", 3), std::string(4097, 'x'), "a\n" + std::string(4097, 'x'),
+        std::string(70000, 'x')})
     BOOST_CHECK_THROW(read_file(content), usage_error);
   BOOST_CHECK_THROW(read({"-secret-file", file("nowhere")}), usage_error);
   BOOST_CHECK_THROW(read({"-secret-file", ""}), usage_error);

@@ -109,6 +109,8 @@ BOOST_AUTO_TEST_CASE(help_comes_on_stdout_with_examples) {
                               {{"server", "-help"}, "-listen ADDR"},
                               {{"server", "--help"}, "examples:"},
                               {{"server", "-listen", "nonsense", "-h"}, "examples:"},
+                              {{"server", "--help"}, "gotunnel server reload [-certs DIR] [-json]"},
+                              {{"server", "reload", "--help"}, "To change the secret:"},
                               {{"client", "-h"}, "examples:"},
                               {{"client", "-help"}, "-local-target ADDR"},
                               {{"client", "--help"}, "  gotunnel client -server 203.0.113.5:7000"},

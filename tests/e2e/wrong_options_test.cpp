@@ -15,7 +15,8 @@ struct room_with_files : scratch_directory {
     std::filesystem::permissions(path() / "secret", std::filesystem::perms(0600));
     spill(path() / "empty", "");
     spill(path() / "newline", "\n");
-    spill(path() / "lines", "one\ntwo\n");
+    spill(path() / "lines", "one\ntwo\nthree\nfour\nfive\n");
+    spill(path() / "gap", "one\n\ntwo\n");
     spill(path() / "long", std::string(5000, 'x'));
   }
 
@@ -62,7 +63,9 @@ BOOST_AUTO_TEST_CASE(a_secret_must_be_given_and_must_not_be_empty) {
     refuse_secret({"-secret-file", "long"},
                   "-secret-file \"long\": longer than 4096 bytes; a secret is one short line");
     refuse_secret({"-secret-file", "lines"},
-                  "-secret-file \"lines\": more than one line; a secret is one short line");
+                  "-secret-file \"lines\": more than 4 lines; a server takes 4 secrets at once, one a line");
+    refuse_secret({"-secret-file", "gap"},
+                  "-secret-file \"gap\": line 2 is empty; write one secret a line, and nothing else");
     refuse_secret({"-secret", "a", "-secret-file", "secret"},
                   "-secret and -secret-file are both given; keep one of them");
   }

@@ -19,7 +19,7 @@ using namespace gotunnel::testing;
 namespace {
 
 struct bench {
-  bench(const net::executor& where, const link::gate_keys& keys,
+  bench(const net::executor& where, const link::shared_keys& keys,
         const tls_contexts& contexts = tls_contexts::common(), duration limit = 20s)
       : pair(make_memory_pair(where)), client(*contexts.client, std::move(pair.a)), server(*contexts.server),
         gate(
@@ -45,10 +45,10 @@ struct bench {
     const auto done = co_await client.handshake();
     BOOST_TEST_REQUIRE(done.has_value());
   }
-  wire::psk_context context(const link::gate_keys& keys) const {
-    return {keys.stretched, client.engine().exporter(wire::exporter_label).value()};
+  wire::psk_context context(const link::shared_keys& keys) const {
+    return {keys->first().stretched, client.engine().exporter(wire::exporter_label).value()};
   }
-  wire::hello_bytes hello(const link::gate_keys& keys) const {
+  wire::hello_bytes hello(const link::shared_keys& keys) const {
     wire::client_hello ours;
     ours.capabilities = 0xffffffff;
     ours.client.fill(std::byte{1});
@@ -125,6 +125,61 @@ BOOST_AUTO_TEST_CASE(a_wrong_secret_is_punished_and_then_answered) {
     BOOST_TEST((on.failure == errc::wrong_secret));
     BOOST_TEST(on.punished == 1);
     BOOST_CHECK(on.pair.at_b->closed() == net::ending::graceful);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(each_of_several_secrets_is_admitted_and_answered_with_itself) {
+  const std::vector<secret_text> both{secret_text("open rye"), secret_text("open sesame")};
+  const auto keys = link::make_gate_keys(both, true);
+  run([&keys](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    for (const link::gate_key& one : keys->all) {
+      const auto alone = std::make_shared<link::gate_keys>(link::gate_keys{{one}, true});
+      bench native(where, keys);
+      co_await native.shake();
+      const auto hello = native.hello(alone);
+      const auto sent = co_await native.client.write(hello);
+      BOOST_TEST(sent.has_value());
+      wire::hello_bytes theirs{};
+      const auto got = co_await link::read_exactly(native.client, theirs);
+      BOOST_TEST(got.has_value());
+      BOOST_TEST(wire::read_server_hello(theirs, hello, native.context(alone)).has_value());
+      co_await native.tasks.join();
+      BOOST_TEST(native.admitted.has_value());
+
+      bench seed(where, keys, seed_client_contexts());
+      co_await seed.shake();
+      const std::string verdict = co_await say_and_hear(seed, std::string(one.secret.reveal()) + "\n");
+      BOOST_TEST(verdict == "OK\n");
+      co_await seed.tasks.join();
+    }
+    bench neither(where, keys);
+    co_await neither.shake();
+    const auto hello = neither.hello(wrong_keys());
+    const auto sent = co_await neither.client.write(hello);
+    BOOST_TEST(sent.has_value());
+    co_await neither.tasks.join();
+    BOOST_TEST((neither.failure == errc::wrong_secret));
+    BOOST_TEST(neither.punished == 1);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_handshake_keeps_the_keys_it_began_with) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto keys = std::make_shared<const link::gate_keys>(*right_keys());
+    const std::weak_ptr<const link::gate_keys> watched = keys;
+    {
+      bench on(where, keys);
+      keys.reset(); // others get newer ones
+      co_await on.shake();
+      const auto hello = on.hello(right_keys());
+      const auto sent = co_await on.client.write(hello);
+      BOOST_TEST(sent.has_value());
+      co_await on.tasks.join();
+      BOOST_TEST(on.admitted.has_value());
+    }
+    BOOST_TEST(watched.expired());
   });
 }
 

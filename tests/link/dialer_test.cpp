@@ -15,10 +15,12 @@ namespace {
 
 /// A server on the loopback that admits one client.
 struct bench {
-  bench(const net::executor& where, const tls_contexts& contexts, link::gate_keys server_keys)
+  bench(const net::executor& where, const tls_contexts& contexts, link::shared_keys server_keys)
       : door(*net::tcp_listener::open(where, {"127.0.0.1", 0})), keys(std::move(server_keys)),
         server(*contexts.server),
-        tasks(where, "test"), options{{"127.0.0.1", door.address().port()}, *contexts.client, right_keys()} {
+        tasks(where, "test"), options{{"127.0.0.1", door.address().port()}, *contexts.client, [] {
+                                        return right_keys();
+                                      }} {
     options.client.fill(std::byte{7});
     tasks.spawn("admit", admit());
   }
@@ -47,7 +49,7 @@ struct bench {
   std::optional<link::acceptor::resumption> on; ///< what it answers who wants to resume
   std::optional<wire::client_hello> asked;      ///< by whom
   net::tcp_listener door;
-  link::gate_keys keys;
+  link::shared_keys keys;
   crypto::tls_context server;
   net::task_group tasks;
   link::dial_options options;
@@ -153,10 +155,26 @@ BOOST_AUTO_TEST_CASE(a_wrong_secret_is_known_on_both_sides) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(each_attempt_asks_for_the_keys) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, tls_contexts::common(), right_keys());
+    link::shared_keys now = wrong_keys();
+    on.options.keys = [&now] { return now; };
+    link::dialer way(on.options);
+    const auto refused = co_await way.reach();
+    BOOST_TEST((refused.error() == errc::wrong_secret));
+    now = right_keys();
+    on.tasks.spawn("admit again", on.admit());
+    const auto reached = co_await way.reach();
+    BOOST_TEST(reached.has_value());
+    co_await on.tasks.join();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(an_original_server_can_be_refused) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
-    on.options.keys.seed_peers = false;
+    on.options.keys = [] { return native_only(right_keys()); };
     link::dialer way(on.options);
     const auto reached = co_await way.reach();
     BOOST_TEST((reached.error() == errc::seed_peer_refused));
@@ -168,7 +186,7 @@ BOOST_AUTO_TEST_CASE(an_original_server_can_be_refused) {
 BOOST_AUTO_TEST_CASE(a_secret_that_the_original_cannot_carry_is_not_sent) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
-    on.options.keys.secret = secret_text(" open sesame");
+    on.options.keys = [] { return link::make_gate_keys({secret_text(" open sesame")}, true); };
     link::dialer way(on.options);
     const auto reached = co_await way.reach();
     BOOST_TEST((reached.error() == errc::wrong_secret));
@@ -197,7 +215,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_says_nothing_times_out_and_one_that_is_absent
     const auto where = co_await asio::this_coro::executor;
     auto door = net::tcp_listener::open(where, {"127.0.0.1", 0});
     link::dial_options options{
-        {"127.0.0.1", door->address().port()}, *tls_contexts::common().client, right_keys()};
+        {"127.0.0.1", door->address().port()}, *tls_contexts::common().client, [] { return right_keys(); }};
     options.limit = 30ms;
     link::dialer way(options);
     const auto silent = co_await way.reach();

@@ -38,7 +38,7 @@ public:
   }
 
   link::dial_options way() const {
-    return {{"127.0.0.1", door_.address().port()}, *contexts_.client, right_keys()};
+    return {{"127.0.0.1", door_.address().port()}, *contexts_.client, [] { return right_keys(); }};
   }
   /// The latest guest with this number, or null.
   guest* carrier(std::uint8_t number) {
@@ -73,8 +73,7 @@ private:
 
   asio::awaitable<void> serve(asio::ip::tcp::socket connection) {
     const auto where = co_await asio::this_coro::executor;
-    const link::gate_keys keys = right_keys();
-    link::acceptor gate(keys, []() -> asio::awaitable<void> { co_return; });
+    link::acceptor gate(right_keys(), []() -> asio::awaitable<void> { co_return; });
     auto socket = std::make_unique<net::socket_stream>(net::any_socket(std::move(connection)),
                                                        net::socket_stream::purpose::carrier, "client");
     auto peer = co_await gate.admit(std::move(socket), *contexts_.server);

@@ -10,17 +10,18 @@
 
 namespace gotunnel::testing {
 
-inline const link::gate_keys& right_keys() {
-  static const link::gate_keys keys = link::make_gate_keys(secret_text("open sesame"), true);
+inline const link::shared_keys& right_keys() {
+  static const link::shared_keys keys = link::make_gate_keys({secret_text("open sesame")}, true);
   return keys;
 }
-inline const link::gate_keys& wrong_keys() {
-  static const link::gate_keys keys = link::make_gate_keys(secret_text("open barley"), true);
+inline const link::shared_keys& wrong_keys() {
+  static const link::shared_keys keys = link::make_gate_keys({secret_text("open barley")}, true);
   return keys;
 }
-inline link::gate_keys native_only(link::gate_keys keys) {
-  keys.seed_peers = false;
-  return keys;
+inline link::shared_keys native_only(const link::shared_keys& keys) {
+  link::gate_keys made = *keys;
+  made.seed_peers = false;
+  return std::make_shared<link::gate_keys>(std::move(made));
 }
 
 /// Contexts whose client offers no ALPN.

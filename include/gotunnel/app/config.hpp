@@ -6,9 +6,9 @@
 
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/app/sandbox.hpp"
+#include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/log.hpp"
-#include "gotunnel/base/secret.hpp"
 #include "gotunnel/reverse/client_session.hpp"
 #include "gotunnel/wire/address.hpp"
 #include "gotunnel/wire/cidr.hpp"
@@ -25,7 +25,7 @@ struct log_config {
 };
 
 struct server_config {
-  secret_text secret;
+  secret_source secret;
   wire::host_port listen;
   std::string bind_host;
   wire::port_set allow_ports;
@@ -48,7 +48,7 @@ struct server_config {
 
 struct client_config {
   wire::host_port server;
-  secret_text secret;
+  secret_source secret;
   std::string ca_pem; ///< contents of the CA file; empty with a pin
   std::filesystem::path ca_file;
   std::string pin;
@@ -69,6 +69,7 @@ struct client_config {
 
 [[nodiscard]] const option_set& server_options();
 [[nodiscard]] const option_set& status_options();
+[[nodiscard]] const option_set& reload_options();
 [[nodiscard]] const option_set& client_options();
 [[nodiscard]] const option_set& pki_options();
 

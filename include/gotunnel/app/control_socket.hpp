@@ -82,5 +82,7 @@ private:
 /// usage_error when there is none.
 [[nodiscard]] std::string ask_server(const std::filesystem::path& directory, std::string_view request,
                                      duration limit = answer_limit);
+/// Throws std::runtime_error when the answer is `{"error":"..."}`.
+void refuse_error(std::string_view answer);
 
 } // namespace gotunnel::app

@@ -1,12 +1,13 @@
 // What the process may no longer do once it serves: Landlock for files, seccomp for system calls.
 //
-//   log::debug("app", "{}", enter_sandbox(mode, {.writable = {certs}, .may_start_itself = true}));
+//   log::debug("app", "{}", enter_sandbox(mode, {.writable = {certs}, .read_again = file, .may_start_itself = true}));
 //
 // After everything was opened, and before threads are started: both hold for the calling thread and what it
-// starts, for ever. Files: everything below `writable`; reading where the C library and OpenSSL look when
-// they resolve names (/etc, libraries); nothing else, programs included. System calls that a tunnel has no
-// use for fail with EPERM. Descriptors that are open stay open; sockets, Unix sockets included, are not
-// restricted. PR_SET_NO_NEW_PRIVS: a set-uid program gains nothing by being started from here.
+// starts, for ever. Files: everything below `writable`; reading the files beside `read_again`, and where the
+// C library and OpenSSL look when they resolve names (/etc, libraries); nothing else, programs included.
+// System calls that a tunnel has no use for fail with EPERM. Descriptors that are open stay open; sockets,
+// Unix sockets included, are not restricted. PR_SET_NO_NEW_PRIVS: a set-uid program gains nothing by being
+// started from here.
 //
 // `automatic` takes what the kernel has; `on` throws usage_error where either of the two is missing.
 #pragma once
@@ -26,6 +27,9 @@ enum class sandbox_mode { off, automatic, on };
 
 struct sandbox_rules {
   std::vector<std::filesystem::path> writable; ///< directories; those that do not exist are skipped
+  /// A file; empty: none. A rule holds for the file that was there, and this one may be replaced by another
+  /// of its name: so it is for all files below its directory, unless that is the root.
+  std::filesystem::path read_again{};
   /// The program's own file may be executed: a server that is upgraded starts its successor. A client never
   /// starts anything.
   bool may_start_itself = false;

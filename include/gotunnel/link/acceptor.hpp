@@ -5,13 +5,14 @@
 //
 // ALPN `gotunnel/1` leads to the native greeting (wire/psk_auth), no ALPN to the original's secret line
 // (wire/seed_greeting). A stranger has `admission_limit` and `admission_bytes` for all of it and costs its
-// TLS state and one fixed buffer; a wrong proof is answered only after `punish` has returned. Every failure
-// closes the socket. A client that wants to go on with a session is answered as `desk` says; its carrier then
-// belongs to that session, and not to a new one. On the worker of the caller, which keeps the acceptor alive.
+// TLS state and one fixed buffer; a wrong proof is answered only after `punish` has returned. All keys are
+// tried, whichever is right: how long that takes does not tell which. Every failure closes the socket. A
+// client that wants to go on with a session is answered as `desk` says; its carrier then belongs to that
+// session, and not to a new one. On the worker of the caller, which keeps the acceptor alive.
 #pragma once
 
-#include "gotunnel/base/secret.hpp"
 #include "gotunnel/crypto/tls_context.hpp"
+#include "gotunnel/link/gate_keys.hpp"
 #include "gotunnel/net/stream.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
@@ -26,15 +27,6 @@ namespace asio = boost::asio;
 inline constexpr duration admission_limit = 10s;
 /// Cipher text that is read of somebody who has not proved the secret: a handshake and a greeting are 2 KiB.
 inline constexpr std::size_t admission_bytes = 64 * 1024;
-
-/// The secret in the forms that the two protocols need. Made once a process: stretching is slow on purpose.
-struct gate_keys {
-  secret_text secret;
-  secret_key<32> stretched;
-  bool seed_peers = true;
-};
-
-[[nodiscard]] gate_keys make_gate_keys(secret_text secret, bool seed_peers);
 
 /// A carrier whose peer has proved the secret.
 struct admitted {
@@ -61,8 +53,8 @@ public:
   /// Called before a wrong proof is answered; returns when it has been held back long enough.
   using punisher = std::function<asio::awaitable<void>()>;
 
-  acceptor(const gate_keys& keys, punisher punish, duration limit = admission_limit)
-      : keys_(keys), punish_(std::move(punish)), limit_(limit) {}
+  acceptor(shared_keys keys, punisher punish, duration limit = admission_limit)
+      : keys_(std::move(keys)), punish_(std::move(punish)), limit_(limit) {}
 
   /// Lets clients come back to a session for as long as both sides want, if longer than 0.
   void offer_resume(duration window, resume_desk desk) {
@@ -78,7 +70,7 @@ private:
   [[nodiscard]] net::task<> greet_native(admitted& peer, const std::array<std::byte, 32>& exporter);
   [[nodiscard]] net::task<> greet_seed(admitted& peer);
 
-  const gate_keys& keys_;
+  shared_keys keys_;
   punisher punish_;
   duration limit_;
   duration window_{};

@@ -17,10 +17,13 @@ namespace gotunnel::link {
 /// For TCP, TLS and the greeting together, as the original has it.
 inline constexpr duration dial_limit = 10s;
 
+/// Asked before each attempt, so that a client follows when its secret is changed. Never null.
+using key_source = std::function<shared_keys()>;
+
 struct dial_options {
   wire::host_port server;
   crypto::tls_context tls;
-  gate_keys keys;
+  key_source keys;
   wire::peer_id client{};   ///< durable
   wire::peer_id instance{}; ///< of this process
   duration limit = dial_limit;
@@ -53,9 +56,10 @@ public:
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
 private:
-  [[nodiscard]] net::task<> greet_native(reached& server, const std::array<std::byte, 32>& exporter,
+  [[nodiscard]] net::task<> greet_native(reached& server, const gate_key& key,
+                                         const std::array<std::byte, 32>& exporter,
                                          const std::optional<resume_request>& wanted);
-  [[nodiscard]] net::task<> greet_seed(reached& server);
+  [[nodiscard]] net::task<> greet_seed(reached& server, const gate_key& key);
 
   dial_options options_;
   std::string failure_;

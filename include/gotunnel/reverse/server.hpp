@@ -2,7 +2,7 @@
 //
 //   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
 //   server s(pool, options); s.start(door);           // a listener of the front worker that somebody opened before
-//   s.renew(context);                                 // later handshakes use it; nobody is dropped
+//   s.renew(context); s.renew(keys);                  // later handshakes use them; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
 //
 // A stranger costs its TLS state, a deadline, and a place in a waiting room (reverse/waiting_room), so that
@@ -27,7 +27,7 @@ namespace gotunnel::reverse {
 struct server_options {
   wire::host_port listen{"", 7000};
   port_policy ports;
-  link::gate_keys keys;
+  link::shared_keys keys;
   crypto::tls_context tls;
   wire::cidr_set clients{};     ///< who may connect to the tunnel door
   duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
@@ -42,6 +42,7 @@ public:
   void start(net::tcp_listener door);
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
   void renew(const crypto::tls_context& context);
+  void renew(const link::shared_keys& keys);
   [[nodiscard]] std::vector<held_port> held_ports() const { return book_.held(); }
   [[nodiscard]] asio::awaitable<void> stop(duration grace);
 
