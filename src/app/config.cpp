@@ -166,6 +166,8 @@ const option secret_file_option{
 const option resume_window_option{
     "resume-window", "DURATION", "60s",
     "how long connections outlive a broken carrier, until another takes over; 0 ends them with it"};
+const option server_certs_option{"certs", "DIR", "certs", "directory of the server's certificates"};
+const option json_option{"json", "", "", "one JSON object instead of a text for people"};
 const option grace_option{"grace", "DURATION", "10s",
                           "how long running connections may finish when stopping"};
 const option log_level_option{"log-level", "LEVEL", "info", "trace, debug, info, warn or error"};
@@ -202,16 +204,12 @@ const option_set& server_options() {
 }
 
 const option_set& status_options() {
-  static const option_set options("server status",
-                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
-                                   {"json", "", "", "one JSON object instead of a text for people"}});
+  static const option_set options("server status", {server_certs_option, json_option});
   return options;
 }
 
 const option_set& reload_options() {
-  static const option_set options("server reload",
-                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
-                                   {"json", "", "", "one JSON object instead of a text for people"}});
+  static const option_set options("server reload", {server_certs_option, json_option});
   return options;
 }
 

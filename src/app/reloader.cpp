@@ -80,14 +80,21 @@ asio::awaitable<void> reloader::watch(duration every) {
 }
 
 asio::awaitable<std::string> reloader::answer() {
+  manager_.reloading();
+  std::string said = answer_now();
+  manager_.reloaded();
+  co_return said;
+}
+
+std::string reloader::answer_now() {
   try {
     const reload_report report = reload();
     log::info("app", "{}", describe(report));
-    co_return to_json(report);
+    return to_json(report);
   } catch (const std::runtime_error& e) {
     const std::string why = fmt::format("{}; everything stays as it was", e.what());
     log::error("app", "reload: {}", why);
-    co_return boost::json::serialize(boost::json::object{{"error", why}});
+    return boost::json::serialize(boost::json::object{{"error", why}});
   }
 }
 

@@ -3,12 +3,14 @@
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/passed_socket.hpp"
 #include "gotunnel/app/privileges.hpp"
 #include "gotunnel/app/reloader.hpp"
 #include "gotunnel/app/sandbox.hpp"
+#include "gotunnel/app/service_manager.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/status.hpp"
-#include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/app/tunnel_door.hpp"
 #include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/reverse/server.hpp"
 
@@ -24,30 +26,11 @@ namespace {
 
 wall_time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-std::string address_trouble(const error_code& why) {
-  namespace cause = boost::system::errc;
-  if (why == cause::address_in_use) return "the address is in use; stop what uses it, or choose another port";
-  if (why == cause::address_not_available)
-    return "this machine has no such address; give one of its own, or none for all";
-  if (why == cause::permission_denied)
-    return "permission denied; choose a port above 1023, or run with CAP_NET_BIND_SERVICE";
-  if (why.category() == asio::error::get_netdb_category() ||
-      why.category() == asio::error::get_addrinfo_category())
-    return "the host name is unknown; give an address of this machine, or none for all";
-  return fmt::format("{}; choose another address", why.message());
-}
-
-net::tcp_listener open_door(const net::executor& where, const wire::host_port& address,
-                            std::string_view option, const std::string& text) {
-  auto opened = net::tcp_listener::open(where, address);
-  if (!opened)
-    throw usage_error(fmt::format("-{} \"{}\": {}", option, text, address_trouble(opened.error())));
-  return std::move(*opened);
-}
-
 asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker_pool& pool,
-                                          reverse::server& server, net::task_group& tasks, duration grace) {
+                                          reverse::server& server, net::task_group& tasks,
+                                          service_manager& manager, duration grace) {
   const int number = co_await stop_signal(signals);
+  manager.stopping("stopping: running connections may finish");
   log::info("app", "{}: closing the doors; running connections may finish within {} s", ::strsignal(number),
             std::chrono::duration_cast<std::chrono::seconds>(grace).count());
   net::task_group impatience(pool.front().where(), "app");
@@ -73,15 +56,20 @@ int server_command(const arguments& given) {
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
 
+  net::descriptor passed = take_passed_socket();
+  service_manager manager;
+  if (!manager.trouble().empty()) log::warn("app", "{}", manager.trouble());
+
   // Addresses before certificates: a start that fails on one of them has written nothing.
   net::worker_pool pool(config.workers);
   // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
   // once.
   asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
   asio::signal_set hangups(pool.front().where(), SIGHUP);
-  auto door = open_door(pool.front().where(), config.listen, "listen", options.text("listen"));
+  auto door =
+      open_tunnel_door(pool.front().where(), std::move(passed), config.listen, options.text("listen"));
   if (!config.bind_host.empty())
-    open_door(pool.front().where(), {config.bind_host, 0}, "bind", options.text("bind")).close();
+    try_public_address(pool.front().where(), config.bind_host, options.text("bind"));
 
   if (!config.user.empty()) become_user(config.user, {config.certs, config.allow_ports.any_below(1024)});
   auto certificates = link::cert_store::open(config.certs, now());
@@ -99,7 +87,8 @@ int server_command(const arguments& given) {
                           config.resume_window});
   reloader again(certificates, keys, config.seed_peers,
                  {[&](const auto& context) { server.renew(context); },
-                  [&](const auto& keys_now) { server.renew(keys_now); }});
+                  [&](const auto& keys_now) { server.renew(keys_now); }},
+                 manager);
   const auto started = std::chrono::steady_clock::now();
   const auto status = [&]() -> asio::awaitable<std::string> {
     co_return status_json({net::to_string(server.address()), config.workers,
@@ -110,21 +99,23 @@ int server_command(const arguments& given) {
                          {{"status", {status}}, {"reload", {reload, reload_limit}}});
   if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
   log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, keys.file(), true}));
-  server.start(std::move(door));
+  server.start(std::move(door.listener));
   const auto address = server.address();
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   const std::string text =
-      banner({net::to_string(address), config.listen.host, address.port(), certificates.authority(),
+      banner({net::to_string(address), door.host, address.port(), certificates.authority(),
               certificates.authority_facts().pin, keys.keys()->first().secret, terminal});
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
+  manager.ready(fmt::format("serving on {}", net::to_string(address)));
 
   net::task_group tasks(pool.front().where(), "app");
   net::task_group stopping(pool.front().where(), "app");
   tasks.spawn("control socket", control.serve());
   tasks.spawn("certificates", again.watch(config.cert_check));
   tasks.spawn("hangups", again.on_signals(hangups));
-  stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, config.grace));
+  tasks.spawn("watchdog", manager.keep_alive());
+  stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, manager, config.grace));
   pool.run();
   log::info("app", "stopped");
   return 0;

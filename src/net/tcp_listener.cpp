@@ -2,10 +2,14 @@
 
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/last_error.hpp"
 
 #include <boost/asio/ip/v6_only.hpp>
 
 #include <algorithm>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 namespace gotunnel::net {
 namespace {
@@ -34,6 +38,13 @@ result<tcp::acceptor> listen_on(const executor& where, const tcp::endpoint& endp
   if (!ec) acceptor.listen(backlog, ec);
   if (ec) return ec;
   return acceptor;
+}
+
+/// -1 when the system does not say.
+int option_of(int socket, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return ::getsockopt(socket, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
 }
 
 } // namespace
@@ -83,6 +94,24 @@ result<tcp_listener> tcp_listener::open(const executor& where, const wire::host_
   const auto bound = acceptor->local_endpoint(ec);
   if (ec) return ec;
   return tcp_listener(std::move(*acceptor), bound);
+}
+
+result<tcp_listener> tcp_listener::adopt(const executor& where, descriptor socket) {
+  using boost::system::errc::make_error_code;
+  const int family = option_of(socket.get(), SO_DOMAIN);
+  if (family < 0) return last_error();
+  if ((family != AF_INET && family != AF_INET6) || option_of(socket.get(), SO_PROTOCOL) != IPPROTO_TCP)
+    return make_error_code(boost::system::errc::wrong_protocol_type);
+  if (option_of(socket.get(), SO_ACCEPTCONN) != 1)
+    return make_error_code(boost::system::errc::invalid_argument);
+  tcp::acceptor acceptor(where);
+  error_code ec;
+  acceptor.assign(family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.get(), ec);
+  if (ec) return ec;
+  static_cast<void>(socket.release());
+  const auto bound = acceptor.local_endpoint(ec);
+  if (ec) return ec;
+  return tcp_listener(std::move(acceptor), bound);
 }
 
 task<tcp_listener::accepted> tcp_listener::accept(executor owner) {

@@ -26,13 +26,15 @@ struct bench : scratch_directory {
 
   link::cert_store certificates = link::cert_store::open(path() / "certs", now());
   keyring keys{{{secret_text("old")}, path() / "secret"}, true, 4};
+  service_manager manager;
   int contexts = 0;
   std::vector<link::shared_keys> given;
   reloader again{certificates,
                  keys,
                  true,
                  {[this](const crypto::tls_context&) { ++contexts; },
-                  [this](const link::shared_keys& next) { given.push_back(next); }}};
+                  [this](const link::shared_keys& next) { given.push_back(next); }},
+                 manager};
 };
 
 } // namespace

@@ -2,12 +2,12 @@
 
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "support/environment.hpp"
 #include "support/scratch_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <array>
-#include <cstdlib>
 
 #include <unistd.h>
 
@@ -15,19 +15,6 @@ using namespace gotunnel;
 using namespace gotunnel::app;
 
 namespace {
-
-/// The environment variable for as long as a test needs it.
-struct variable {
-  explicit variable(const char* value) {
-    if (value != nullptr)
-      ::setenv("GOTUNNEL_SECRET", value, 1);
-    else
-      ::unsetenv("GOTUNNEL_SECRET");
-  }
-  variable(const variable&) = delete;
-  variable& operator=(const variable&) = delete;
-  ~variable() { ::unsetenv("GOTUNNEL_SECRET"); }
-};
 
 struct room : testing::scratch_directory {
   std::vector<std::string> warnings;
@@ -54,7 +41,7 @@ struct room : testing::scratch_directory {
 BOOST_FIXTURE_TEST_SUITE(secret_source, room)
 
 BOOST_AUTO_TEST_CASE(options_come_before_the_environment) {
-  const variable set("from environment");
+  const testing::variable set("GOTUNNEL_SECRET", "from environment");
   BOOST_TEST(read({}) == "from environment");
   BOOST_TEST(read({"-secret", "from option"}) == "from option");
   testing::spill(path() / "secret", "from file\n");
@@ -63,7 +50,7 @@ BOOST_AUTO_TEST_CASE(options_come_before_the_environment) {
 }
 
 BOOST_AUTO_TEST_CASE(one_line_end_of_a_file_is_dropped) {
-  const variable unset(nullptr);
+  const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
   BOOST_TEST(read_file("abc") == "abc");
   BOOST_TEST(read_file("abc\n") == "abc");
   BOOST_TEST(read_file("abc\r\n") == "abc");
@@ -74,7 +61,7 @@ BOOST_AUTO_TEST_CASE(one_line_end_of_a_file_is_dropped) {
 }
 
 BOOST_AUTO_TEST_CASE(a_file_holds_up_to_four_secrets) {
-  const variable unset(nullptr);
+  const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
   BOOST_TEST(read_file("new\nold\n") == "new|old");
   BOOST_TEST(read_file("new\r\n o l d \r\n3\n4") == "new| o l d |3|4");
   const std::string longest(4096, 'x');
@@ -83,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_file_holds_up_to_four_secrets) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_file_names_the_line_and_no_secret) {
-  const variable unset(nullptr);
+  const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
   const std::vector<std::pair<std::string, std::string>> cases{
       {"sesame\n\nbarley\n", "line 2 is empty; write one secret a line, and nothing else"},
       {"1\n2\n3\n4\n5\n", "more than 4 lines; a server takes 4 secrets at once, one a line"},
@@ -99,7 +86,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_file_names_the_line_and_no_secret) {
 }
 
 BOOST_AUTO_TEST_CASE(only_a_regular_file_is_read_again) {
-  const variable set("from environment");
+  const testing::variable set("GOTUNNEL_SECRET", "from environment");
   const auto source = [this](const std::vector<std::string>& arguments) {
     return read_secrets(server_options().parse(arguments), warnings);
   };
@@ -121,7 +108,7 @@ BOOST_AUTO_TEST_CASE(only_a_regular_file_is_read_again) {
 }
 
 BOOST_AUTO_TEST_CASE(files_that_hold_no_secret) {
-  const variable unset(nullptr);
+  const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
   for (const std::string& content :
        {std::string(), std::string("\n"), std::string("\r\n"), std::string("a\n\n"), std::string("\na\n"),
         std::string("a\n\nb\n"), std::string("a\n\r\nb"), std::string("1\n2\n3\n4\n5\n"),
@@ -131,12 +118,12 @@ BOOST_AUTO_TEST_CASE(files_that_hold_no_secret) {
   BOOST_CHECK_THROW(read({"-secret-file", file("nowhere")}), usage_error);
   BOOST_CHECK_THROW(read({"-secret-file", ""}), usage_error);
   BOOST_CHECK_THROW(read({}), usage_error);
-  const variable empty("");
+  const testing::variable empty("GOTUNNEL_SECRET", "");
   BOOST_CHECK_THROW(read({}), usage_error);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_everybody_can_read_is_warned_of) {
-  const variable unset(nullptr);
+  const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
   BOOST_TEST(read_file("abc", std::filesystem::perms(0640)) == "abc");
   BOOST_TEST(warnings.empty());
   BOOST_TEST(read_file("abc", std::filesystem::perms(0644)) == "abc");

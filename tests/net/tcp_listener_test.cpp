@@ -79,6 +79,36 @@ BOOST_AUTO_TEST_CASE(an_accepted_socket_is_born_on_the_worker_of_its_owner) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_socket_that_listens_already_is_adopted) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const loopback_listener theirs;
+    auto door = tcp_listener::adopt(where, net::descriptor(::dup(theirs.descriptor())));
+    BOOST_REQUIRE(door.has_value());
+    BOOST_TEST(door->address().port() == theirs.port());
+    const auto visitor = loopback_socket::connect(theirs.port());
+    auto got = co_await door->accept(where);
+    BOOST_REQUIRE(got.has_value());
+    BOOST_TEST(got->peer.address().to_string() == "127.0.0.1");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_listening_tcp_socket_is_not_adopted) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const auto refusal = [&where](int number) {
+      return tcp_listener::adopt(where, net::descriptor(number)).error();
+    };
+    namespace cause = boost::system::errc;
+    BOOST_TEST((refusal(::open("/dev/null", O_RDONLY | O_CLOEXEC)) == cause::not_a_socket));
+    BOOST_TEST((refusal(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == cause::wrong_protocol_type));
+    BOOST_TEST((refusal(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == cause::wrong_protocol_type));
+    BOOST_TEST((refusal(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)) == cause::invalid_argument));
+    BOOST_TEST((refusal(-1) == cause::bad_file_descriptor));
+    co_return;
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_port_in_use_and_an_address_of_another_machine_are_errors) {
   run([](log_capture&) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;

@@ -78,6 +78,7 @@ struct launch {
   int out;
   int err;
   int failure;
+  int pass;
   pid_t parent;
 };
 
@@ -102,10 +103,13 @@ bool prepare(const launch& plan) {
     ::sigaction(number, &standard, nullptr);
   // A descriptor that the test opened without CLOEXEC would keep a port or a pipe alive; failure is harmless.
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  return true;
+  if (plan.pass < 0) return true;
+  return plan.pass == 3 ? ::fcntl(3, F_SETFD, 0) == 0 : ::dup2(plan.pass, 3) == 3;
 }
 
-[[noreturn]] void become(const launch& plan) {
+[[noreturn]] void become(launch plan) {
+  // Out of the way of what is passed.
+  if (plan.pass >= 0 && plan.failure == 3) plan.failure = ::fcntl(3, F_DUPFD_CLOEXEC, 10);
   if (prepare(plan)) ::execvpe(plan.program, plan.arguments, plan.environment);
   const int error = errno;
   [[maybe_unused]] const auto written = ::write(plan.failure, &error, sizeof error);
@@ -128,7 +132,7 @@ child_process::child_process(const std::string& program, const child_options& op
                     environment.data(), options.directory.empty() ? nullptr : options.directory.c_str(),
                     options.limits,     out.write,
                     err.write,          failure.write,
-                    ::getpid()};
+                    options.pass,       ::getpid()};
 
   pid_ = ::fork();
   if (pid_ < 0) fail(errno, "fork");

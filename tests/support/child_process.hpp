@@ -45,6 +45,7 @@ struct child_options {
   bool clean_environment = false; ///< nothing is inherited
   std::string directory{};        ///< working directory; empty: the test's own
   std::vector<resource_limit> limits{};
+  int pass = -1; ///< a descriptor that the child has as number 3
 };
 
 struct exit_status {

@@ -1,6 +1,6 @@
 // What a running server reads again without dropping anyone: its certificates and its secrets.
 //
-//   reloader again(certificates, keys, seed_peers, {use_context, use_keys});
+//   reloader again(certificates, keys, seed_peers, {use_context, use_keys}, manager);
 //   tasks.spawn("certificates", again.watch(config.cert_check));      // by the clock: certificates only
 //   tasks.spawn("hangups", again.on_signals(hangups));                // all of it, for each SIGHUP
 //   {"reload", {[&again] { return again.answer(); }, reload_limit}}   // all of it, for who asks
@@ -13,6 +13,7 @@
 
 #include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/reload_report.hpp"
+#include "gotunnel/app/service_manager.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/crypto/tls_context.hpp"
 #include "gotunnel/link/cert_store.hpp"
@@ -43,8 +44,10 @@ public:
     std::function<void(const link::shared_keys&)> keys;
   };
 
-  reloader(link::cert_store& certificates, keyring& keys, bool seed_peers, users who)
-      : certificates_(certificates), keys_(keys), seed_peers_(seed_peers), users_(std::move(who)) {}
+  reloader(link::cert_store& certificates, keyring& keys, bool seed_peers, users who,
+           service_manager& manager)
+      : certificates_(certificates), keys_(keys), seed_peers_(seed_peers), users_(std::move(who)),
+        manager_(manager) {}
 
   /// Throws usage_error or cert_error, with everything as it was.
   reload_report reload();
@@ -56,11 +59,13 @@ public:
 
 private:
   bool read_certificates();
+  std::string answer_now();
 
   link::cert_store& certificates_;
   keyring& keys_;
   bool seed_peers_;
   users users_;
+  service_manager& manager_;
 };
 
 } // namespace gotunnel::app

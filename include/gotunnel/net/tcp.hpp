@@ -5,6 +5,7 @@
 // where the system has IPv6.
 #pragma once
 
+#include "gotunnel/net/descriptor.hpp"
 #include "gotunnel/net/socket_stream.hpp"
 #include "gotunnel/wire/address.hpp"
 
@@ -29,6 +30,9 @@ public:
   /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use,
   /// permission_denied ...
   [[nodiscard]] static result<tcp_listener> open(const executor& where, const wire::host_port& address);
+  /// A socket that listens already, opened by another process. Errors of the system: not_a_socket,
+  /// wrong_protocol_type (something else than TCP), invalid_argument (it does not listen).
+  [[nodiscard]] static result<tcp_listener> adopt(const executor& where, descriptor socket);
 
   struct accepted {
     accepted(asio::ip::tcp::socket connection, asio::ip::tcp::endpoint from)
