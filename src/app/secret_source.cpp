@@ -96,6 +96,8 @@ bool can_be_read_again(const fs::path& path) {
 std::vector<secret_text> read_secret_file(const fs::path& path, std::vector<std::string>& warnings) {
   auto file = net::read_file(path, file_limit);
   if (!file && file.error() == boost::system::errc::file_too_large) throw too_long(path);
+  if (!file && file.error() == boost::system::errc::permission_denied)
+    throw wrong(path, "cannot read: Permission denied; let the user of this process read it");
   if (!file) throw unreadable(path, file.error().message());
   warn_of_mode(path, file->mode, warnings);
   return take_lines(path, std::move(file->bytes));

@@ -40,10 +40,8 @@ tunnel_door open_tunnel_door(const net::executor& where, net::descriptor passed,
   if (!passed) return {open(where, address, "listen", text), address.host};
   auto adopted = net::tcp_listener::adopt(where, std::move(passed));
   if (!adopted)
-    throw usage_error(
-        fmt::format("LISTEN_FDS \"1\": descriptor 3 is no listening TCP socket ({}); give the socket "
-                    "unit one ListenStream= with a port, and Accept=no",
-                    adopted.error().message()));
+    throw usage_error("LISTEN_FDS \"1\": descriptor 3 is no listening TCP socket; give the socket unit one "
+                      "ListenStream= with a port, and Accept=no");
   log::info("app", "listening on {}, as the service manager does; -listen is not looked at",
             net::to_string(adopted->address()));
   const auto host = adopted->address().address().to_string();

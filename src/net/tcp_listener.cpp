@@ -2,14 +2,10 @@
 
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/net/deadline.hpp"
-#include "gotunnel/net/last_error.hpp"
 
 #include <boost/asio/ip/v6_only.hpp>
 
 #include <algorithm>
-
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 namespace gotunnel::net {
 namespace {
@@ -38,13 +34,6 @@ result<tcp::acceptor> listen_on(const executor& where, const tcp::endpoint& endp
   if (!ec) acceptor.listen(backlog, ec);
   if (ec) return ec;
   return acceptor;
-}
-
-/// -1 when the system does not say.
-int option_of(int socket, int name) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return ::getsockopt(socket, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
 }
 
 } // namespace
@@ -97,20 +86,22 @@ result<tcp_listener> tcp_listener::open(const executor& where, const wire::host_
 }
 
 result<tcp_listener> tcp_listener::adopt(const executor& where, descriptor socket) {
-  using boost::system::errc::make_error_code;
-  const int family = option_of(socket.get(), SO_DOMAIN);
-  if (family < 0) return last_error();
-  if ((family != AF_INET && family != AF_INET6) || option_of(socket.get(), SO_PROTOCOL) != IPPROTO_TCP)
-    return make_error_code(boost::system::errc::wrong_protocol_type);
-  if (option_of(socket.get(), SO_ACCEPTCONN) != 1)
-    return make_error_code(boost::system::errc::invalid_argument);
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  int kind = 0;
+  socklen_t kind_size = sizeof kind;
+  tcp::endpoint bound;
+  socklen_t bound_size = static_cast<socklen_t>(bound.capacity());
+  const bool known = ::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+                     ::getsockopt(socket.get(), SOL_SOCKET, SO_PROTOCOL, &kind, &kind_size) == 0 &&
+                     ::getsockname(socket.get(), bound.data(), &bound_size) == 0;
+  if (!known || listens == 0 || kind != IPPROTO_TCP) return make_error_code(asio::error::bad_descriptor);
+  bound.resize(bound_size);
   tcp::acceptor acceptor(where);
   error_code ec;
-  acceptor.assign(family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.get(), ec);
+  acceptor.assign(bound.protocol(), socket.get(), ec);
   if (ec) return ec;
   static_cast<void>(socket.release());
-  const auto bound = acceptor.local_endpoint(ec);
-  if (ec) return ec;
   return tcp_listener(std::move(acceptor), bound);
 }
 

@@ -49,10 +49,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_had_says_what_to_do) {
         refusal(where, {}, {"192.0.2.1", 0}) ==
         "-listen \"as given\": this machine has no such address; give one of its own, or none for all");
     net::descriptor datagrams(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    BOOST_TEST(
-        refusal(where, std::move(datagrams), {"", 0}) ==
-        "LISTEN_FDS \"1\": descriptor 3 is no listening TCP socket (Protocol wrong type for socket); give "
-        "the socket unit one ListenStream= with a port, and Accept=no");
+    BOOST_TEST(refusal(where, std::move(datagrams), {"", 0}) ==
+               "LISTEN_FDS \"1\": descriptor 3 is no listening TCP socket; give "
+               "the socket unit one ListenStream= with a port, and Accept=no");
     BOOST_CHECK_THROW(try_public_address(where, "192.0.2.1", "192.0.2.1"), usage_error);
     try_public_address(where, "127.0.0.1", "127.0.0.1");
     co_return;

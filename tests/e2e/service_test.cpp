@@ -110,8 +110,8 @@ BOOST_AUTO_TEST_CASE(what_is_passed_and_no_tunnel_door_is_refused) {
             "LISTEN_FDS \"2\": a server takes one socket, its tunnel door; give the socket unit "
             "one ListenStream="},
         row{datagrams.descriptor(), "LISTEN_PID=$$ LISTEN_FDS=1",
-            "LISTEN_FDS \"1\": descriptor 3 is no listening TCP socket (Protocol wrong type for "
-            "socket); give the socket unit one ListenStream= with a port, and Accept=no"},
+            "LISTEN_FDS \"1\": descriptor 3 is no listening TCP socket; give "
+            "the socket unit one ListenStream= with a port, and Accept=no"},
         row{-1, "LISTEN_PID=$$ LISTEN_FDS=1",
             "LISTEN_FDS \"1\": there is no descriptor 3; start this by a socket unit, or "
             "without LISTEN_FDS"}}) {

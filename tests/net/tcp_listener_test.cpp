@@ -96,15 +96,14 @@ BOOST_AUTO_TEST_CASE(a_socket_that_listens_already_is_adopted) {
 BOOST_AUTO_TEST_CASE(what_is_no_listening_tcp_socket_is_not_adopted) {
   run([](log_capture&) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
-    const auto refusal = [&where](int number) {
-      return tcp_listener::adopt(where, net::descriptor(number)).error();
+    const auto refused = [&where](int number) {
+      return tcp_listener::adopt(where, net::descriptor(number)).error() == asio::error::bad_descriptor;
     };
-    namespace cause = boost::system::errc;
-    BOOST_TEST((refusal(::open("/dev/null", O_RDONLY | O_CLOEXEC)) == cause::not_a_socket));
-    BOOST_TEST((refusal(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == cause::wrong_protocol_type));
-    BOOST_TEST((refusal(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == cause::wrong_protocol_type));
-    BOOST_TEST((refusal(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)) == cause::invalid_argument));
-    BOOST_TEST((refusal(-1) == cause::bad_file_descriptor));
+    BOOST_TEST(refused(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+    BOOST_TEST(refused(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+    BOOST_TEST(refused(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    BOOST_TEST(refused(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    BOOST_TEST(refused(-1));
     co_return;
   });
 }

@@ -2,6 +2,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
 #include <csignal>
 #include <system_error>
 
@@ -72,6 +76,22 @@ BOOST_AUTO_TEST_CASE(environment_directory_and_limits_are_set) {
   BOOST_TEST(child.read_line(output::out, 5s).value() == "green");
   BOOST_TEST(child.read_line(output::out, 5s).value() == "/");
   BOOST_TEST(child.read_line(output::out, 5s).value() == "123");
+}
+
+BOOST_AUTO_TEST_CASE(a_descriptor_is_passed_as_number_3) {
+  std::array<int, 2> pipe{};
+  BOOST_TEST_REQUIRE(::pipe2(pipe.data(), O_CLOEXEC) == 0);
+  child_options options = script("echo through >&3");
+  options.pass = pipe[1];
+  child_process child("/bin/sh", options);
+  ::close(pipe[1]);
+  std::array<char, 16> heard{};
+  BOOST_TEST(::read(pipe[0], heard.data(), heard.size()) == 8);
+  BOOST_TEST(std::string(heard.data()) == "through\n");
+  ::close(pipe[0]);
+  BOOST_TEST(child.wait(5s).value().code == 0);
+  child_process other("/bin/sh", script("echo nowhere >&3"));
+  BOOST_TEST(other.wait(5s).value().code != 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_clean_environment_inherits_nothing) {

@@ -30,8 +30,8 @@ public:
   /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use,
   /// permission_denied ...
   [[nodiscard]] static result<tcp_listener> open(const executor& where, const wire::host_port& address);
-  /// A socket that listens already, opened by another process. Errors of the system: not_a_socket,
-  /// wrong_protocol_type (something else than TCP), invalid_argument (it does not listen).
+  /// A socket that listens already, opened by another process. errc::bad_descriptor of the system when it is
+  /// no listening TCP socket.
   [[nodiscard]] static result<tcp_listener> adopt(const executor& where, descriptor socket);
 
   struct accepted {
