@@ -36,8 +36,8 @@ public:
   [[nodiscard]] virtual task<> shut() = 0;
   virtual void close(ending how) = 0;
 
-  /// Whether the bytes that the last read() lent are the last ones, and the stream's end is behind them. False
-  /// as long as that is not known.
+  /// Whether the bytes that the last read() lent are the last ones, and the stream's end is behind them.
+  /// False as long as that is not known.
   [[nodiscard]] virtual bool at_end() const { return false; }
   /// write() and shut(); in one piece where the stream can. The bytes are not empty.
   [[nodiscard]] virtual task<> write_last(bytes_view bytes) {
