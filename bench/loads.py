@@ -122,15 +122,18 @@ def rest(site):
 
 
 def visitors(site):
+    ends = list(site.processes.running)
     time.sleep(SETTLE)
-    before = site.memory_kib()
+    before = {end: site.memory_kib(end) for end in ends}
     with Background([site.load, "idle_visitors", site.port, site.visitors], site.patience + 60) as crowd:
         crowd.await_line("ready")
         time.sleep(SETTLE)
-        after = site.memory_kib()
-    grown = {name: after[name] - before[name] for name in before}
-    return {"private_kib_per_visitor": grown["private"] / site.visitors,
-            "pss_kib_per_visitor": grown["pss"] / site.visitors, "with_visitors_pss_mib": after["pss"] / 1024}
+        after = {end: site.memory_kib(end) for end in ends}
+    grown = {end: {kind: after[end][kind] - before[end][kind] for kind in before[end]} for end in ends}
+    each = {f"{end}_private_kib_per_visitor": grown[end]["private"] / site.visitors for end in ends}
+    both = {f"{kind}_kib_per_visitor": sum(grown[end][kind] for end in ends) / site.visitors
+            for kind in ("private", "pss")}
+    return {**both, "with_visitors_pss_mib": sum(after[end]["pss"] for end in ends) / 1024, **each}
 
 
 def flood_cost(site, figure, direction, streams, ports):

@@ -58,8 +58,8 @@ class Site:
     def fine_cpu_seconds(self, *names):
         return machine.fine_cpu_seconds(self.processes.roots(*names))
 
-    def memory_kib(self):
-        return self.processes.memory_kib()
+    def memory_kib(self, *names):
+        return self.processes.memory_kib(*names)
 
     def charged(self, figures):
         """Figures of cost, of which a contestant without processes has none."""

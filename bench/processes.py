@@ -53,8 +53,8 @@ class Processes:
     def cpu_seconds(self, *names):
         return machine.cpu_seconds(self.roots(*names))
 
-    def memory_kib(self):
-        return machine.memory_kib(self.roots())
+    def memory_kib(self, *names):
+        return machine.memory_kib(self.roots(*names))
 
     def end(self):
         """Everybody in the trees is asked; who of ours stays for 3 s is killed."""

@@ -29,13 +29,13 @@ const sockaddr* generic(const sockaddr_in& where) noexcept {
 
 descriptor make_socket() {
   descriptor made{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  if (made.number() < 0) fail("socket");
+  if (made.get() < 0) fail("socket");
   return made;
 }
 
 void switch_on(const descriptor& socket, int level, int option) {
   const int on = 1;
-  if (setsockopt(socket.number(), level, option, &on, sizeof on) != 0) fail("setsockopt");
+  if (setsockopt(socket.get(), level, option, &on, sizeof on) != 0) fail("setsockopt");
 }
 
 } // namespace
@@ -63,14 +63,14 @@ descriptor listen_on(std::uint16_t port) {
   descriptor listener = make_socket();
   switch_on(listener, SOL_SOCKET, SO_REUSEADDR);
   const sockaddr_in here = to_system({.port = port});
-  if (bind(listener.number(), generic(here), sizeof here) != 0) fail("bind");
-  if (listen(listener.number(), 4096) != 0) fail("listen");
+  if (bind(listener.get(), generic(here), sizeof here) != 0) fail("bind");
+  if (listen(listener.get(), 4096) != 0) fail("listen");
   return listener;
 }
 
 descriptor accept_from(const descriptor& listener) {
-  descriptor accepted{accept4(listener.number(), nullptr, nullptr, SOCK_CLOEXEC)};
-  if (accepted.number() < 0) fail("accept");
+  descriptor accepted{accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  if (accepted.get() < 0) fail("accept");
   switch_on(accepted, IPPROTO_TCP, TCP_NODELAY);
   return accepted;
 }
@@ -78,14 +78,14 @@ descriptor accept_from(const descriptor& listener) {
 descriptor dial(address to) {
   descriptor dialled = make_socket();
   const sockaddr_in there = to_system(to);
-  if (connect(dialled.number(), generic(there), sizeof there) != 0) fail("connect");
+  if (connect(dialled.get(), generic(there), sizeof there) != 0) fail("connect");
   switch_on(dialled, IPPROTO_TCP, TCP_NODELAY);
   return dialled;
 }
 
 void send_all(const descriptor& to, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t sent = send(to.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) fail("send");
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
@@ -94,7 +94,7 @@ void send_all(const descriptor& to, std::span<const std::byte> bytes) {
 
 std::size_t receive_some(const descriptor& from, std::span<std::byte> room) {
   for (;;) {
-    const ssize_t got = recv(from.number(), room.data(), room.size(), 0);
+    const ssize_t got = recv(from.get(), room.data(), room.size(), 0);
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR) fail("recv");
   }

@@ -24,7 +24,7 @@ void seal_all(const descriptor& plain, tls_socket& secret) {
 void open_all(const descriptor& plain, tls_socket& secret) {
   const block room;
   while (const std::size_t got = secret.read(room.all())) send_all(plain, room.all().first(got));
-  shutdown(plain.number(), SHUT_WR);
+  shutdown(plain.get(), SHUT_WR);
 }
 
 } // namespace
@@ -34,7 +34,7 @@ void carry(descriptor plain, tls_socket& secret) {
     try {
       direction(plain, secret);
     } catch (const std::exception&) { // a side went away: so does the other
-      shutdown(plain.number(), SHUT_RDWR);
+      shutdown(plain.get(), SHUT_RDWR);
       secret.abort();
     }
   };

@@ -165,10 +165,10 @@ void tls_socket::finish() {
     SSL_shutdown(ssl_);
   }
   send_sealed();
-  shutdown(socket_.number(), SHUT_WR);
+  shutdown(socket_.get(), SHUT_WR);
 }
 
-void tls_socket::abort() noexcept { shutdown(socket_.number(), SHUT_RDWR); }
+void tls_socket::abort() noexcept { shutdown(socket_.get(), SHUT_RDWR); }
 
 void tls_socket::send_sealed() {
   send_all(socket_, {buffers_->sealed.get(), buffers_->used});

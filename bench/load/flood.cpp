@@ -57,7 +57,7 @@ public:
     for (std::size_t i = 0; i < plan.streams; ++i) {
       const descriptor& made = sockets_.emplace_back(dial({.port = plan.ports[i % plan.ports.size()]}));
       send_all(made, {&first, 1});
-      poller_.add(made.number(), plan.upload ? EPOLLOUT : EPOLLIN, mark_);
+      poller_.add(made.get(), plan.upload ? EPOLLOUT : EPOLLIN, mark_);
     }
     open_ = sockets_.size();
   }
@@ -85,8 +85,8 @@ public:
   /// What was on its way has arrived; the tunnel has done all the work that it will be charged with.
   std::uint64_t drain() {
     for (const descriptor& socket : sockets_) {
-      shutdown(socket.number(), SHUT_WR);
-      if (mark_ == upload_mark) poller_.remove(socket.number());
+      shutdown(socket.get(), SHUT_WR);
+      if (mark_ == upload_mark) poller_.remove(socket.get());
     }
     sample last = take_sample();
     for (const auto end = clock::now() + drain_limit; clock::now() < end;) {

@@ -5,21 +5,21 @@
 namespace bench {
 
 poller::poller() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-  if (epoll_.number() < 0) fail("epoll_create1");
+  if (epoll_.get() < 0) fail("epoll_create1");
 }
 
 void poller::add(int socket, std::uint32_t events, char mark) {
   epoll_event event{};
   event.events = events;
   event.data.u64 = static_cast<std::uint32_t>(socket) | std::uint64_t{static_cast<unsigned char>(mark)} << 32;
-  if (epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, socket, &event) != 0) fail("epoll_ctl");
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &event) != 0) fail("epoll_ctl");
 }
 
-void poller::remove(int socket) { epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, socket, nullptr); }
+void poller::remove(int socket) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr); }
 
 std::span<const poller::ready> poller::wait(std::chrono::milliseconds limit) {
   std::array<epoll_event, 256> events;
-  const int count = epoll_wait(epoll_.number(), events.data(), static_cast<int>(events.size()),
+  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                static_cast<int>(limit.count()));
   if (count < 0 && errno != EINTR) fail("epoll_wait");
   std::size_t filled = 0;

@@ -35,22 +35,27 @@ void mux_stream::consume(std::size_t count) {
   owner_->wake();
 }
 
-net::task<> mux_stream::write(bytes_view bytes) {
+net::task<> mux_stream::send(bytes_view bytes, bool last) {
   if (failure_) co_return failure_;
   if (bytes.empty()) co_return result<>();
   const auto taken = owner_->core_.submit(id_, bytes);
   if (!taken) co_return taken.error();
+  if (last) owner_->core_.finish(id_); // the FIN leaves in the batch of the last byte
   offered_ = true;
   owner_->wake();
 
-  // The core borrows `bytes` until it says so; a cancelled writer takes them back on its way out.
+  // The core borrows `bytes` until it says so; a cancelled writer takes them back on its way out. What was to
+  // be the end is none then.
   struct take_back {
     mux_stream& self;
+    bool last;
     ~take_back() {
-      if (self.offered_ && !self.owner_->ended()) self.owner_->core_.withdraw(self.id_);
+      const bool untold = self.offered_ && !self.owner_->ended();
       self.offered_ = false;
+      if (untold && last) self.reset(wire::smux_reset_reason::aborted);
+      if (untold) self.owner_->core_.withdraw(self.id_);
     }
-  } const guard{*this};
+  } const guard{*this, last};
 
   std::optional<net::deadline> forgotten;
   while (offered_ && !failure_) {
@@ -59,6 +64,7 @@ net::task<> mux_stream::write(bytes_view bytes) {
     co_await writable_.wait();
   }
   if (offered_) co_return failure_;
+  shut_ |= last;
   co_return result<>();
 }
 
@@ -116,6 +122,7 @@ void mux_stream::not_read() {
   if (failure_) return;
   owner_->core_.reset(id_, wire::smux_reset_reason::not_read);
   unread_.keep_front();
+  peer_finished_ = false; // bytes are missing: what is left has no good end
   fail(errc::not_read);
   owner_->wake();
 }

@@ -41,8 +41,9 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
       core_(with_resume(config, resume_window), now()), out_(core_, resume_window > duration::zero()),
       memory_(memory), resume_window_(resume_window),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
-      peer_resets_(config.resets), forgotten_after_(config.forgotten_after), work_(where_), drained_(where_),
-      accepted_(where_), changed_(where_), nap_(where_), last_heard_(now()), swollen_(first_of_process()) {}
+      peer_resets_(config.resets), forgotten_after_(config.forgotten_after), lookout_(where_), work_(where_),
+      drained_(where_), accepted_(where_), changed_(where_), nap_(where_), last_heard_(now()),
+      swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();

@@ -115,6 +115,7 @@ asio::awaitable<void> session::read_carrier() {
     last_heard_ = now();
     stirred_ |= bytes->size() >= bulk;
     bytes_in_ += bytes->size();
+    lookout_.passed(bytes->size(), last_heard_);
     if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
       round_trip_asked_ = last_heard_;
       core_.set_round_trip(carrier_->round_trip());
@@ -150,6 +151,7 @@ asio::awaitable<void> session::write_carrier() {
     const auto written = co_await carrier_->write(frames);
     if (!written) co_return lose(written.error());
     bytes_out_ += frames.size();
+    lookout_.passed(frames.size(), now());
     if (riding()) out_.wrote(frames.size());
   }
 }

@@ -27,10 +27,15 @@ asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, err
       outcome = co_await to.shut();
       break;
     }
-    outcome = co_await to.write(*bytes);
+    const bool last = from.at_end();
+    if (last)
+      outcome = co_await to.write_last(*bytes);
+    else
+      outcome = co_await to.write(*bytes);
     if (!outcome) break;
     carried += bytes->size();
     from.consume(bytes->size());
+    if (last) break;
   }
   if (!outcome && !failure) failure = outcome.error();
 }

@@ -2,7 +2,9 @@
 
 #include "gotunnel/net/last_error.hpp"
 #include "gotunnel/net/move_socket.hpp"
+#include "gotunnel/net/tcp_options.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -16,35 +18,35 @@
 namespace gotunnel::net {
 namespace {
 
-// Unsent bytes that the kernel may hold before it calls the carrier writable: what an interactive frame waits
-// behind.
-constexpr int carrier_unsent_bytes = 128 * 1024;
 // Read from a visitor at once: what one frame between two gotunnels carries (wire/smux_frame.hpp).
 constexpr std::size_t visitor_read = 64 * 1024 - 8;
-// Data unacknowledged for this long means that the path is dead: inside the 15 s in which a silent death must
-// be found.
-constexpr int carrier_unacknowledged_ms = 14'000;
-// A visitor whose machine vanished is noticed after 60 s + 4 * 15 s instead of never.
-constexpr int keepalive_idle_s = 60;
-constexpr int keepalive_interval_s = 15;
-constexpr int keepalive_probes = 4;
+// Written after the kernel has said that it can take something, before it is asked again: short messages are
+// not worth a question each, and a batch that follows the question may be sixteen times as long.
+constexpr std::size_t unasked = 16 * 1024;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
 
-void set_option(int socket, int level, int name, int value) noexcept {
-  // Options tune; a kernel that refuses one (or a Unix socket) still carries the bytes.
-  ::setsockopt(socket, level, name, &value, sizeof value);
-}
+struct received {
+  ssize_t count = 0;
+  bool more = false; ///< bytes or the end wait behind these
+};
 
-void tune(int socket, socket_stream::purpose use) noexcept {
-  set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s);
-  set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s);
-  set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, keepalive_probes);
-  if (use == socket_stream::purpose::visitor) return;
-  set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, carrier_unsent_bytes);
-  set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, carrier_unacknowledged_ms);
+/// TCP_INQ tells of the end, too, and comes with the bytes (tcp(7); net/ipv4/tcp.c, tcp_inq_hint).
+received receive_and_ask(int socket, bytes_span to) noexcept {
+  iovec where{to.data(), to.size()};
+  alignas(cmsghdr) std::byte said[CMSG_SPACE(sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &where;
+  message.msg_iovlen = 1;
+  message.msg_control = said;
+  message.msg_controllen = sizeof said;
+  received got{::recvmsg(socket, &message, MSG_DONTWAIT)};
+  const cmsghdr* const first = got.count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (first == nullptr || first->cmsg_level != SOL_TCP || first->cmsg_type != TCP_CM_INQ) return got;
+  int waiting = 0;
+  std::memcpy(&waiting, CMSG_DATA(first), sizeof waiting);
+  got.more = waiting > 0;
+  return got;
 }
 
 std::optional<tcp_info> tcp_facts(const any_socket& of) noexcept {
@@ -58,45 +60,62 @@ std::optional<tcp_info> tcp_facts(const any_socket& of) noexcept {
 } // namespace
 
 socket_stream::socket_stream(any_socket socket, purpose use, std::string peer)
-    : socket_(std::move(socket)), peer_(std::move(peer)),
-      read_block_(use == purpose::carrier ? block_size::huge : block_size::large),
-      read_limit_(use == purpose::carrier ? static_cast<std::size_t>(block_size::huge) : visitor_read) {
-  error_code ignored;
-  socket_.native_non_blocking(true, ignored);
-  tune(socket_.native_handle(), use);
+    : socket_(std::move(socket)), peer_(std::move(peer)), use_(use) {
+  if (use == purpose::carrier) tune_carrier(socket_.native_handle());
 }
 
 socket_stream::~socket_stream() { close(ending::abort); }
 
 task<bytes_view> socket_stream::read() {
-  if (begin_ < end_) co_return bytes_view(buffer_.span().subspan(begin_, end_ - begin_));
   for (;;) {
+    if (begin_ < end_ || ended_) co_return lend();
     if (!socket_.is_open()) co_return errc::closed;
+    if (failure_ != 0) co_return error_code(failure_, boost::system::system_category());
     if (!likely_readable_) {
       auto [ec] = co_await socket_.async_wait(any_socket::wait_read, token);
       if (ec) co_return ec;
       if (!socket_.is_open()) co_return errc::closed;
     }
-    block fresh(read_block_);
-    const ssize_t count = ::recv(socket_.native_handle(), fresh.span().data(), read_limit_, 0);
-    if (count == 0) co_return bytes_view();
-    if (count < 0) {
-      const int error = errno;
-      likely_readable_ = false;
-      if (would_block(error) || error == EINTR) continue;
-      co_return error_code(error, boost::system::system_category());
-    }
-    begin_ = 0;
-    end_ = static_cast<std::size_t>(count);
-    likely_readable_ = end_ == read_limit_;
-    if (end_ <= static_cast<std::size_t>(block_size::small)) {
-      // A few bytes may wait long for a slow peer: let them not hold a large block.
-      buffer_ = block(block_size::small);
-      std::memcpy(buffer_.span().data(), fresh.span().data(), end_);
-    } else {
-      buffer_ = std::move(fresh);
-    }
-    co_return bytes_view(buffer_.span().first(end_));
+    receive();
+  }
+}
+
+bytes_view socket_stream::waiting() {
+  if (begin_ == end_ && !ended_ && failure_ == 0 && socket_.is_open()) receive();
+  return lend();
+}
+
+/// What has come: bytes, the end behind them, or a failure.
+void socket_stream::receive() {
+  const int from = socket_.native_handle();
+  block fresh(use_ == purpose::carrier ? block_size::huge : block_size::large);
+  const bytes_span room = use_ == purpose::carrier ? fresh.span() : fresh.span().first(visitor_read);
+  std::size_t filled = 0;
+  bool more = false;
+  do {
+    const bytes_span rest = room.subspan(filled);
+    const received got = use_ == purpose::carrier
+                             ? received{::recv(from, rest.data(), rest.size(), MSG_DONTWAIT)}
+                             : receive_and_ask(from, rest);
+    const int error = errno;
+    more = got.more;
+    if (got.count > 0) filled += static_cast<std::size_t>(got.count);
+    if (got.count == 0) ended_ = true;
+    if (got.count < 0 && error == EINTR)
+      more = true;
+    else if (got.count < 0 && !would_block(error))
+      failure_ = error;
+  } while (more && filled < room.size());
+  likely_readable_ = filled == room.size();
+  begin_ = 0;
+  end_ = filled;
+  if (filled == 0) return;
+  if (filled <= static_cast<std::size_t>(block_size::small)) {
+    // A few bytes may wait long for a slow peer: let them not hold a large block.
+    buffer_ = block(block_size::small);
+    std::memcpy(buffer_.span().data(), fresh.span().data(), filled);
+  } else {
+    buffer_ = std::move(fresh);
   }
 }
 
@@ -106,12 +125,15 @@ void socket_stream::consume(std::size_t count) {
   if (begin_ == end_) buffer_ = block();
 }
 
-task<> socket_stream::write(bytes_view bytes) {
+task<> socket_stream::send(bytes_view bytes, int flags) {
   while (!bytes.empty()) {
     if (!socket_.is_open()) co_return errc::closed;
-    const ssize_t count = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t count =
+        ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT | flags);
     if (count >= 0) {
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      const auto sent = static_cast<std::size_t>(count);
+      slack_ -= std::min(slack_, sent);
+      bytes = bytes.subspan(sent);
       continue;
     }
     if (errno == EINTR) continue;
@@ -124,8 +146,19 @@ task<> socket_stream::write(bytes_view bytes) {
 
 task<> socket_stream::shut() {
   if (!socket_.is_open()) co_return errc::closed;
-  if (::shutdown(socket_.native_handle(), SHUT_WR) != 0) co_return last_error();
+  // Both directions are over: a close says the same as shutdown() and a close.
+  if (ended_)
+    close(ending::graceful);
+  else if (::shutdown(socket_.native_handle(), SHUT_WR) != 0)
+    co_return last_error();
   co_return result<>();
+}
+
+task<> socket_stream::write_last(bytes_view bytes) {
+  // The kernel holds the last segment back for the FIN.
+  const auto sent = co_await send(bytes, MSG_MORE);
+  if (!sent) co_return sent.error();
+  co_return co_await shut();
 }
 
 void socket_stream::close(ending how) {
@@ -140,6 +173,8 @@ void socket_stream::close(ending how) {
 
 task<> socket_stream::wait_writable() {
   if (!socket_.is_open()) co_return errc::closed;
+  if (slack_ > 0) co_return result<>();
+  slack_ = unasked;
   pollfd question{socket_.native_handle(), POLLOUT, 0};
   if (::poll(&question, 1, 0) == 1) co_return result<>();
   auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
@@ -161,12 +196,8 @@ bool socket_stream::heard_within(duration limit) const {
 
 bool socket_stream::move_to(const executor& where) {
   if (begin_ < end_ || !socket_.is_open()) return false;
-  any_socket moved = move_socket(where, std::move(socket_));
-  error_code ec = asio::error::bad_descriptor;
-  if (moved.is_open()) moved.native_non_blocking(true, ec);
-  if (ec) return false;
-  socket_ = std::move(moved);
-  return true;
+  socket_ = move_socket(where, std::move(socket_));
+  return socket_.is_open();
 }
 
 } // namespace gotunnel::net

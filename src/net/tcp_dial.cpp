@@ -1,7 +1,10 @@
 #include "gotunnel/net/tcp.hpp"
 
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/descriptor.hpp"
+#include "gotunnel/net/last_error.hpp"
 #include "gotunnel/net/task_group.hpp"
+#include "gotunnel/net/tcp_options.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
@@ -9,8 +12,13 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
+#include <type_traits>
 #include <vector>
+
+#include <poll.h>
+#include <sys/socket.h>
 
 namespace gotunnel::net {
 namespace {
@@ -69,18 +77,73 @@ task<endpoints> resolve(const wire::host_port& address, duration limit) {
   co_return std::move(asked->found);
 }
 
+void tune(tcp::socket& socket, const tcp::endpoint& to) {
+  if (to.address().is_loopback())
+    tune_near_tcp(socket.native_handle());
+  else
+    tune_tcp(socket.native_handle());
+}
+
+enum class progress { stands, under_way };
+
+/// Within one machine a connection stands at once. Then no timer need be set, and nothing be waited for.
+template <class Socket>
+result<progress> begin(Socket& socket, const typename Socket::endpoint_type& to) {
+  error_code ec;
+  socket.open(to.protocol(), ec);
+  if (!ec) socket.non_blocking(true, ec);
+  if (ec) return ec;
+  if (::connect(socket.native_handle(), to.data(), static_cast<socklen_t>(to.size())) == 0)
+    return progress::stands;
+  if (errno != EINPROGRESS) return last_error();
+  pollfd question{socket.native_handle(), POLLOUT, 0};
+  const bool stands = ::poll(&question, 1, 0) == 1 && question.revents == POLLOUT;
+  return stands ? progress::stands : progress::under_way;
+}
+
+/// What became of it, once the socket is writable.
+template <class Socket>
+result<> outcome(Socket& socket) {
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0) return last_error();
+  if (failure != 0) return error_code(failure, boost::system::system_category());
+  return {};
+}
+
+/// The reactor does not forget that somebody once waited to write, and would wake us for that at every wait
+/// to read: as another socket, this one is new to it.
+template <class Socket>
+result<any_socket> renewed(Socket& socket) {
+  error_code ec;
+  const auto protocol = socket.local_endpoint(ec).protocol();
+  descriptor held(ec ? -1 : socket.release(ec));
+  any_socket fresh(socket.get_executor());
+  if (!ec) fresh.assign(protocol, held.get(), ec);
+  if (ec) return ec;
+  static_cast<void>(held.release());
+  return fresh;
+}
+
 /// One address, one attempt.
 template <class Protocol>
 task<any_socket> connect_one(typename Protocol::endpoint to, duration limit) {
   const auto where = co_await asio::this_coro::executor;
   typename Protocol::socket socket(where);
+  const auto begun = begin(socket, to);
+  if (!begun) co_return begun.error();
+  if constexpr (std::is_same_v<Protocol, tcp>) tune(socket, to);
+  if (*begun == progress::stands) co_return any_socket(std::move(socket));
+
   error_code ignored;
   deadline late(where, limit, [&] { socket.close(ignored); });
-  auto [ec] = co_await socket.async_connect(to, token);
+  auto [ec] = co_await socket.async_wait(Protocol::socket::wait_write, token);
   if (late.expired()) co_return errc::timed_out;
   if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec); // cancelled
   if (ec) co_return ec;
-  co_return any_socket(std::move(socket));
+  const auto connected = outcome(socket);
+  if (!connected) co_return connected.error();
+  co_return renewed(socket);
 }
 
 /// The attempts of one dial; the first success wins. Lives in the frame of connect_any().
@@ -98,6 +161,7 @@ asio::awaitable<void> attempt(race& all, tcp::endpoint to) {
   tcp::socket socket(all.attempts.where());
   auto [ec] = co_await socket.async_connect(to, token);
   --all.running;
+  if (!ec) tune(socket, to);
   if (ec)
     all.failure = ec;
   else if (!all.winner)
@@ -131,7 +195,7 @@ task<any_socket> connect_any(const endpoints& order, duration limit) {
   co_await all.attempts.join();
   if (thrown) std::rethrow_exception(thrown);
   if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
-  if (all.winner) co_return any_socket(std::move(*all.winner));
+  if (all.winner) co_return renewed(*all.winner);
   co_return late.expired() ? make_error_code(errc::timed_out) : all.failure;
 }
 

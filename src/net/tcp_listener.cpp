@@ -2,6 +2,7 @@
 
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/tcp_options.hpp"
 
 #include <boost/asio/ip/v6_only.hpp>
 
@@ -30,6 +31,7 @@ result<tcp::acceptor> listen_on(const executor& where, const tcp::endpoint& endp
   if (ec) return ec;
   acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
   if (endpoint.protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(!both_families), ec);
+  tune_tcp(acceptor.native_handle());
   acceptor.bind(endpoint, ec);
   if (!ec) acceptor.listen(backlog, ec);
   if (ec) return ec;

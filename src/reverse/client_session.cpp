@@ -177,6 +177,13 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
 /// The visitor's address, ahead of its bytes. Nobody here needs it yet; the stream must not reach the service
 /// with it.
 net::task<> client_session::read_header(mux::mux_stream& inside) {
+  // It comes with the stream's opening, and so is there already.
+  const auto there = wire::read_proxy_header(inside.waiting());
+  if (!there) co_return there.error();
+  if (*there) {
+    inside.consume((*there)->size);
+    co_return result<>();
+  }
   constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
   // It may come in two parts, with the loss of a carrier in between.
   net::deadline late(where_, header_limit + resume_window_,

@@ -60,6 +60,51 @@ BOOST_AUTO_TEST_CASE(bytes_go_and_come_whole_and_byte_by_byte) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_end_goes_and_comes_with_the_last_bytes) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    mux_bench on(co_await asio::this_coro::executor);
+    on.start();
+    co_await on.connect();
+    const auto batches = on.pair.at_a->calls(step::write);
+    const auto sent = co_await on.near->write_last(as_bytes("bye"));
+    BOOST_TEST(sent.has_value());
+    const auto last = co_await on.far->read();
+    BOOST_TEST(as_text(last.value()) == "bye");
+    BOOST_TEST(as_text(on.far->waiting()) == "bye");
+    BOOST_TEST(on.far->at_end());
+    BOOST_TEST(on.pair.at_a->calls(step::write) == batches + 1);
+    on.far->consume(3);
+    const auto end = co_await on.far->read();
+    BOOST_TEST(end.value().empty());
+    const auto late = co_await on.near->write(as_bytes("more"));
+    BOOST_TEST((late.error() == errc::closed));
+    co_await on.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(last_bytes_that_were_taken_back_are_no_end) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    mux_bench on(co_await asio::this_coro::executor);
+    on.start();
+    co_await on.connect();
+    const auto send_last = [](net::stream& to) -> asio::awaitable<void> {
+      const std::string text(big, 'x');
+      [[maybe_unused]] const auto sent = co_await to.write_last(as_bytes(text));
+    };
+    net::task_group writers(co_await asio::this_coro::executor, "test");
+    writers.spawn("send", send_last(*on.near));
+    const auto first = co_await on.far->read(); // the rest waits for window
+    BOOST_TEST(!first->empty());
+    writers.cancel();
+    co_await writers.join();
+    const std::string text = co_await read_all(*on.far);
+    BOOST_TEST(text.size() < big);
+    BOOST_TEST(text.ends_with(">"));
+    BOOST_TEST((on.far->peer_reason() == reason::aborted));
+    co_await on.finish();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_half_close_ends_one_direction) {
   run([](log_capture&) -> asio::awaitable<void> {
     mux_bench on(co_await asio::this_coro::executor);

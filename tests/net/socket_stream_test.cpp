@@ -1,5 +1,7 @@
 #include "gotunnel/net/socket_stream.hpp"
 
+#include "gotunnel/net/tcp_options.hpp"
+
 #include "support/print_error.hpp"
 #include "support/run.hpp"
 #include "support/sockets.hpp"
@@ -133,6 +135,80 @@ BOOST_AUTO_TEST_CASE(a_half_close_ends_one_direction_only) {
     const auto shut = co_await c.near.shut();
     BOOST_TEST(shut.has_value());
     BOOST_TEST(c.far.read(100) == "still here");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(the_end_comes_with_the_last_bytes) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    for (const bool in_time : {true, false}) {
+      const loopback_listener door;
+      net::tune_tcp(door.descriptor());
+      const auto far = loopback_socket::connect(door.port());
+      socket_stream near(adopt(where, door.accept()), purpose::visitor, "test");
+      far.write("bye");
+      if (in_time) far.shutdown_write();
+      const auto last = co_await near.read();
+      BOOST_TEST(as_text(last.value()) == "bye");
+      BOOST_TEST(near.at_end() == in_time);
+      near.consume(3);
+      if (!in_time) far.shutdown_write();
+      const auto end = co_await near.read();
+      BOOST_TEST(end.value().empty());
+      BOOST_TEST(near.at_end());
+    }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_behind_the_last_bytes_is_no_end) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const loopback_listener door;
+    net::tune_tcp(door.descriptor());
+    auto far = loopback_socket::connect(door.port());
+    socket_stream near(adopt(where, door.accept()), purpose::visitor, "test");
+    far.write("bye");
+    const bytes_view there = near.waiting();
+    BOOST_TEST(as_text(there) == "bye");
+    near.consume(3);
+    const linger at_once{1, 0};
+    ::setsockopt(far.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    far = loopback_socket();
+    BOOST_TEST(near.waiting().empty());
+    for (int i = 0; i < 2; ++i) {
+      const auto got = co_await near.read();
+      BOOST_TEST((got.error() == boost::system::errc::connection_reset));
+    }
+    BOOST_TEST(!near.at_end());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(the_last_bytes_go_with_the_end) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection c(co_await asio::this_coro::executor, purpose::visitor);
+    BOOST_TEST(c.near.waiting().empty());
+    const auto sent = co_await c.near.write_last(as_bytes("bye"));
+    BOOST_TEST(sent.has_value());
+    BOOST_TEST(c.far.read(100) == "bye");
+    c.far.write("still here");
+    const auto got = co_await c.near.read();
+    BOOST_TEST(as_text(got.value()) == "still here");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(what_has_ended_both_ways_is_closed) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection c(co_await asio::this_coro::executor, purpose::visitor);
+    c.far.shutdown_write();
+    const auto end = co_await c.near.read();
+    BOOST_TEST(end.value().empty());
+    const auto sent = co_await c.near.write_last(as_bytes("bye"));
+    BOOST_TEST(sent.has_value());
+    BOOST_TEST(c.far.read(100) == "bye");
+    const auto late = co_await c.near.write(as_bytes("x"));
+    BOOST_TEST((late.error() == errc::closed));
+    const auto again = co_await c.near.read();
+    BOOST_TEST(again.value().empty());
   });
 }
 

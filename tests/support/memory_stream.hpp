@@ -82,6 +82,7 @@ public:
   void consume(std::size_t count) override;
   net::task<> write(bytes_view bytes) override;
   net::task<> shut() override;
+  bool at_end() const override { return here_->ended_ && !here_->broken_ && here_->inbox_.empty(); }
   void close(net::ending how) override;
   net::task<> wait_writable() override;
   duration round_trip() const override { return here_->round_trip; }

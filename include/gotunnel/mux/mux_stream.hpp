@@ -27,8 +27,10 @@ public:
 
   net::task<bytes_view> read() override;
   void consume(std::size_t count) override;
-  net::task<> write(bytes_view bytes) override;
+  net::task<> write(bytes_view bytes) override { return send(bytes, false); }
   net::task<> shut() override;
+  bool at_end() const override { return peer_finished_ && unread_.front().size() == unread_.size(); }
+  net::task<> write_last(bytes_view bytes) override { return send(bytes, true); }
   void close(net::ending how) override;
   net::task<> wait_writable() override;
   void on_failure(std::function<void()> tell) override;
@@ -40,11 +42,15 @@ public:
   void prioritize();
 
   [[nodiscard]] wire::stream_id id() const noexcept { return id_; }
+  /// What has arrived already, as read() would lend it.
+  [[nodiscard]] bytes_view waiting() const noexcept { return unread_.front(); }
   /// What the peer gave as its reason, once it has reset the stream.
   [[nodiscard]] std::optional<wire::smux_reset_reason> peer_reason() const noexcept { return peer_reason_; }
 
 private:
   friend class session;
+
+  net::task<> send(bytes_view bytes, bool last);
 
   // What the session reports.
   void received(bytes_view bytes);

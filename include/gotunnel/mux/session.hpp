@@ -23,6 +23,7 @@
 #include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/mux/mux_stream.hpp"
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/lookout.hpp"
 #include "gotunnel/net/signal.hpp"
 #include "gotunnel/net/stream.hpp"
 #include "gotunnel/wire/resume.hpp"
@@ -129,6 +130,7 @@ private:
   duration forgotten_after_;
   std::unordered_map<wire::stream_id, mux_stream*> streams_;
   std::deque<mux_stream_ptr> opened_by_peer_;
+  net::lookout lookout_;
   net::signal work_;                   ///< the core has something to transmit, or closing
   net::signal drained_;                ///< the core is below its budget again
   net::signal accepted_;               ///< opened_by_peer_ has grown, or the session ended

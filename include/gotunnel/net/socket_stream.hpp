@@ -1,9 +1,10 @@
 // A connected TCP or Unix socket as a stream.
 //
 // Reads wait for readiness first and borrow a block only when bytes are there, so an idle connection holds no
-// buffer. Writes go to the kernel directly and wait only when it is full. TCP sockets get NODELAY and
-// keepalive; `carrier` sockets also get a short standing queue (TCP_NOTSENT_LOWAT) and a limit on
-// unacknowledged data (TCP_USER_TIMEOUT, RFC 5482).
+// buffer. Writes go to the kernel directly and wait only when it is full. Where the kernel tells (TCP_INQ,
+// net/tcp_options) that the end is behind the last bytes it is read with them; that is for visitors and local
+// services. What ends both ways is closed by the later end, and write_last() lets the FIN leave with the
+// bytes.
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"
@@ -24,8 +25,10 @@ public:
 
   task<bytes_view> read() override;
   void consume(std::size_t count) override;
-  task<> write(bytes_view bytes) override;
+  bool at_end() const override { return ended_; }
+  task<> write(bytes_view bytes) override { return send(bytes, 0); }
   task<> shut() override;
+  task<> write_last(bytes_view bytes) override;
   void close(ending how) override;
   task<> wait_writable() override;
   duration round_trip() const override;
@@ -33,15 +36,24 @@ public:
   bool move_to(const executor& where) override;
   std::string peer() const override { return peer_; }
 
+  /// What has come already, as read() would lend it; without waiting, so it may be nothing.
+  [[nodiscard]] bytes_view waiting();
+
 private:
+  task<> send(bytes_view bytes, int flags);
+  void receive();
+  [[nodiscard]] bytes_view lend() const { return buffer_.span().subspan(begin_, end_ - begin_); }
+
   any_socket socket_;
   std::string peer_;
-  block_size read_block_;
-  std::size_t read_limit_; ///< bytes of a block that one read may fill
+  purpose use_;
   block buffer_;
   std::size_t begin_ = 0; ///< buffer_[begin_, end_) was read and is not consumed
   std::size_t end_ = 0;
-  bool likely_readable_ = false; ///< the last read took all it may: try before waiting
+  std::size_t slack_ = 0; ///< bytes that may be written before the kernel is asked again whether it can
+  int failure_ = 0;       ///< found behind buffer_: errno
+  bool ended_ = false;    ///< the end is behind buffer_
+  bool likely_readable_ = false; ///< the last read left something: try before waiting
 };
 
 } // namespace gotunnel::net

@@ -4,6 +4,7 @@
 //   view = co_await s.read();  ... use it ...  s.consume(n);       // a reader is lent the stream's own buffer
 //   co_await s.write(bytes);                                        // returns when the bytes may be reused
 //   co_await s.shut();                                              // no more from us; reading goes on
+//   if (s.at_end()) co_await other.write_last(view);                // what was lent is all: the end goes with it
 //   s.close(ending::graceful or ending::abort);
 //
 // One read and one write may be waiting at once. An empty view is the end of the stream (the peer's
@@ -34,6 +35,16 @@ public:
   [[nodiscard]] virtual task<> write(bytes_view bytes) = 0;
   [[nodiscard]] virtual task<> shut() = 0;
   virtual void close(ending how) = 0;
+
+  /// Whether the bytes that the last read() lent are the last ones, and the stream's end is behind them.
+  /// False as long as that is not known.
+  [[nodiscard]] virtual bool at_end() const { return false; }
+  /// write() and shut(); in one piece where the stream can. The bytes are not empty.
+  [[nodiscard]] virtual task<> write_last(bytes_view bytes) {
+    const auto written = co_await write(bytes);
+    if (!written) co_return written.error();
+    co_return co_await shut();
+  }
 
   /// Returns when a write would leave at once: the later the bytes are chosen, the fresher they are.
   [[nodiscard]] virtual task<> wait_writable() = 0;

@@ -1,0 +1,17 @@
+// What TCP sockets are told once, when they are made.
+//
+// net/tcp tells listeners and dialled sockets; what a listener accepts inherits it, which spares every visitor
+// the calls. All of it tunes: a kernel that refuses an option still carries the bytes.
+#pragma once
+
+namespace gotunnel::net {
+
+/// NODELAY, keepalive, and TCP_INQ: a read tells whether more is there.
+void tune_tcp(int socket) noexcept;
+/// The same for a connection to this very machine, whose other end cannot vanish without a word.
+void tune_near_tcp(int socket) noexcept;
+/// On top of it: a short standing queue (TCP_NOTSENT_LOWAT) and a limit on unacknowledged data
+/// (TCP_USER_TIMEOUT, RFC 5482).
+void tune_carrier(int socket) noexcept;
+
+} // namespace gotunnel::net
