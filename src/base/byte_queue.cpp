@@ -53,6 +53,17 @@ void byte_queue::pop(std::size_t count) noexcept {
   }
 }
 
+std::vector<std::byte> byte_queue::copy() const {
+  std::vector<std::byte> all;
+  all.reserve(size_);
+  for (std::size_t i = head_; i < pieces_.size(); ++i) {
+    const bytes_view part =
+        pieces_[i].memory.span().subspan(pieces_[i].begin, pieces_[i].end - pieces_[i].begin);
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
 void byte_queue::keep_front() noexcept {
   if (size_ == 0) return;
   pieces_.resize(head_ + 1);

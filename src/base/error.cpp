@@ -28,6 +28,7 @@ public:
     case errc::seed_peer_refused:
       return "the peer speaks the original protocol, which -seed-peers off refuses";
     case errc::superseded: return "a newer session of the same client took over";
+    case errc::handed_over: return "another process goes on with it";
     case errc::bad_certificate: return "bad certificate or key file";
     case errc::tls_failure: return "TLS failure";
     case errc::not_read: return "nobody read what came";
@@ -50,8 +51,8 @@ bool quiet(const error_code& ec) noexcept {
   using boost::system::errc::connection_reset;
   using boost::system::errc::operation_canceled;
   return ec == errc::closed || ec == errc::reset || ec == errc::end_of_stream || ec == errc::shutting_down ||
-         ec == errc::superseded || ec == broken_pipe || ec == connection_reset || ec == connection_aborted ||
-         ec == operation_canceled;
+         ec == errc::superseded || ec == errc::handed_over || ec == broken_pipe || ec == connection_reset ||
+         ec == connection_aborted || ec == operation_canceled;
 }
 
 } // namespace gotunnel

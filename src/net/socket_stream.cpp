@@ -126,14 +126,19 @@ void socket_stream::consume(std::size_t count) {
 }
 
 task<> socket_stream::send(bytes_view bytes, int flags) {
-  while (!bytes.empty()) {
+  struct count_until_done {
+    std::size_t& written;
+    ~count_until_done() { written = 0; }
+  } const counted{written_};
+  while (written_ < bytes.size()) {
     if (!socket_.is_open()) co_return errc::closed;
+    const bytes_view rest = bytes.subspan(written_);
     const ssize_t count =
-        ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+        ::send(socket_.native_handle(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT | flags);
     if (count >= 0) {
       const auto sent = static_cast<std::size_t>(count);
       slack_ -= std::min(slack_, sent);
-      bytes = bytes.subspan(sent);
+      written_ += sent;
       continue;
     }
     if (errno == EINTR) continue;
@@ -146,10 +151,12 @@ task<> socket_stream::send(bytes_view bytes, int flags) {
 
 task<> socket_stream::shut() {
   if (!socket_.is_open()) co_return errc::closed;
-  // Both directions are over: a close says the same as shutdown() and a close.
-  if (ended_)
+  // Both directions are over: a close says the same as shutdown() and a close. Unless what was read is still
+  // on its way: another process may have to go on with that.
+  if (ended_ && begin_ == end_)
     close(ending::graceful);
-  else if (::shutdown(socket_.native_handle(), SHUT_WR) != 0)
+  else if (::shutdown(socket_.native_handle(), SHUT_WR) != 0 &&
+           errno != ENOTCONN) // then nobody is left to be told
     co_return last_error();
   co_return result<>();
 }
@@ -169,6 +176,22 @@ void socket_stream::close(ending how) {
   }
   error_code ignored;
   socket_.close(ignored);
+}
+
+void socket_stream::put_back(bytes_view bytes) {
+  assert(begin_ == end_ && bytes.size() <= put_back_limit);
+  if (bytes.empty()) return;
+  buffer_ = block(block_size::large);
+  std::copy(bytes.begin(), bytes.end(), buffer_.span().begin());
+  begin_ = 0;
+  end_ = bytes.size();
+}
+
+void socket_stream::leave() {
+  if (!socket_.is_open()) return;
+  error_code ignored;
+  // Taken off the reactor first: closed, a descriptor of which another process has a copy would stay on it.
+  const descriptor ours(socket_.release(ignored));
 }
 
 task<> socket_stream::wait_writable() {

@@ -103,6 +103,7 @@ result<tcp_listener> tcp_listener::adopt(const executor& where, descriptor socke
   error_code ec;
   acceptor.assign(bound.protocol(), socket.get(), ec);
   if (ec) return ec;
+  tune_tcp(socket.get());
   static_cast<void>(socket.release());
   return tcp_listener(std::move(acceptor), bound);
 }
@@ -111,9 +112,14 @@ task<tcp_listener::accepted> tcp_listener::accept(executor owner) {
   duration pause = 0ms;
   for (;;) {
     if (!acceptor_.is_open()) co_return errc::closed;
+    if (paused_) {
+      co_await resumed_.wait();
+      continue;
+    }
     accepted next{tcp::socket(owner), {}};
     auto [ec] = co_await acceptor_.async_accept(next.socket, next.peer, token);
     if (!ec) co_return next;
+    if (paused_) continue;
     if (ec == asio::error::operation_aborted || !acceptor_.is_open()) co_return errc::closed;
     if (!out_of_resources(ec)) continue; // the visitor left while it was queued
     if (pause == 0ms)
@@ -123,9 +129,22 @@ task<tcp_listener::accepted> tcp_listener::accept(executor owner) {
   }
 }
 
+void tcp_listener::pause() {
+  paused_ = true;
+  error_code ignored;
+  acceptor_.cancel(ignored);
+}
+
+void tcp_listener::resume() {
+  paused_ = false;
+  resumed_.notify();
+}
+
 void tcp_listener::close() {
   error_code ignored;
-  acceptor_.close(ignored);
+  // Taken off the reactor before it is closed: another process may have a copy of the descriptor.
+  if (acceptor_.is_open()) const descriptor closed(acceptor_.release(ignored));
+  resumed_.notify();
 }
 
 } // namespace gotunnel::net

@@ -109,4 +109,18 @@ BOOST_AUTO_TEST_CASE(all_but_the_front_can_be_dropped) {
   BOOST_TEST(as_text(queue.front()) == "more");
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_is_all_that_waits_in_order) {
+  byte_queue queue;
+  BOOST_TEST(queue.copy().empty());
+  std::string all;
+  for (std::size_t size : {10U, 5'000U, 100'000U, 3U}) {
+    const std::string part(size, static_cast<char>('a' + size % 7));
+    queue.push(as_bytes(part));
+    all += part;
+  }
+  queue.pop(4);
+  BOOST_TEST((as_text(queue.copy()) == std::string_view(all).substr(4)));
+  BOOST_TEST((drain(queue, 1000) == std::string_view(all).substr(4)));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,6 @@
 #include "gotunnel/net/socket_stream.hpp"
 
+#include "gotunnel/net/descriptor.hpp"
 #include "gotunnel/net/tcp_options.hpp"
 
 #include "support/print_error.hpp"
@@ -328,6 +329,44 @@ BOOST_AUTO_TEST_CASE(a_unix_socket_is_a_stream_too) {
     BOOST_TEST(as_text(got.value()) == "hello");
     BOOST_TEST((a.round_trip() == duration::zero()));
     BOOST_TEST(a.peer() == "a");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_goes_on_elsewhere_from_where_a_write_was) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection on(co_await asio::this_coro::executor, purpose::visitor);
+    const net::descriptor copy(::dup(on.near.handle()));
+    {
+      stuck waits(co_await asio::this_coro::executor, on.near);
+      co_await until([&] { return on.near.written() > 0 && unread(on) > 0; });
+      co_await yield(5);
+      const std::size_t sent = on.near.written();
+      on.near.leave();
+      BOOST_TEST(!on.near.sound());
+      co_await waits.tasks.join();
+      BOOST_TEST(waits.read_outcome.failed());
+      BOOST_TEST(waits.write_outcome.failed());
+      BOOST_TEST(on.near.written() == 0U);
+      on.near.close(net::ending::abort); // says nothing any more
+      BOOST_TEST(on.far.read(sent).size() == sent);
+    }
+    BOOST_TEST(::send(copy.get(), "still", 5, 0) == 5);
+    BOOST_TEST(on.far.read(5) == "still");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(to_say_that_all_is_said_to_nobody_is_no_failure) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection on(co_await asio::this_coro::executor, purpose::visitor);
+    const auto first = co_await on.near.shut();
+    BOOST_TEST(first.has_value());
+    BOOST_TEST(on.far.ended());
+    on.far.shutdown_write();
+    // As in a process that goes on with the connection: it has not read that end.
+    const auto again = co_await on.near.shut();
+    BOOST_TEST(again.has_value());
+    const auto end = co_await on.near.read();
+    BOOST_TEST((end.has_value() && end->empty()));
   });
 }
 

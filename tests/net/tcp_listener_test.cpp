@@ -207,4 +207,45 @@ BOOST_AUTO_TEST_CASE(closed_while_it_waits_for_better_times_it_ends) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(paused_it_takes_nobody_and_resumed_whoever_has_waited) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group tasks(where, "test");
+    tasks.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    door->pause();
+    const auto visitor = loopback_socket::connect(door->address().port());
+    co_await pause(20ms);
+    BOOST_TEST(!got.has_value());
+    BOOST_TEST(!outcome.failed());
+    door->resume();
+    co_await tasks.join();
+    BOOST_TEST(got.has_value());
+
+    door->pause();
+    net::task_group closed(where, "test");
+    closed.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    door->close();
+    co_await closed.join();
+    BOOST_TEST((outcome == errc::closed));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(closing_one_of_two_copies_takes_nothing_from_the_other) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    auto copy = tcp_listener::adopt(where, net::descriptor(::dup(door->handle())));
+    BOOST_TEST_REQUIRE(copy.has_value());
+    door->close();
+    const auto visitor = loopback_socket::connect(copy->address().port());
+    auto got = co_await copy->accept(where);
+    BOOST_TEST(got.has_value());
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,8 +2,8 @@
 //
 // An idle connection holds no block; that is what keeps ten thousand of them small. Three sizes: a few bytes
 // should not hold 64 KiB, and a bulk transfer should not be cut into small writes. Each thread has a pool of
-// its own (no locks); a block must be given back on the thread that borrowed it. What a pool keeps for reuse
-// is bounded, the rest is freed.
+// its own (no locks); a block is given back on the thread that borrowed it, or on one that did not run yet
+// then (a session that was loaded). What a pool keeps for reuse is bounded, the rest is freed.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"

@@ -22,6 +22,8 @@ public:
   /// Drops all but front().
   void keep_front() noexcept;
   void clear() noexcept;
+  /// All of it, in order.
+  [[nodiscard]] std::vector<std::byte> copy() const;
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -31,6 +31,7 @@ enum class errc {
   certificate_expired, ///< the server's certificate, or its CA, is outside its validity
   seed_peer_refused,   ///< the peer speaks the original protocol, and -seed-peers is off
   superseded,          ///< a newer session of the same client took over
+  handed_over,         ///< another process of this machine goes on with it
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
   tls_failure,         ///< TLS ended with an alert or a protocol error
   not_read,            ///< the stream was reset because nobody read what came for it

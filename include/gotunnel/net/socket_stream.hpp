@@ -5,6 +5,10 @@
 // net/tcp_options) that the end is behind the last bytes it is read with them; that is for visitors and local
 // services. What ends both ways is closed by the later end, and write_last() lets the FIN leave with the
 // bytes.
+//
+// The connection can go on in another process, which was given the descriptor: leave() then ends this one's
+// part in it. What was read and not consumed, and what a write() had already sent, has to be told there; what
+// was read is put_back().
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"
@@ -36,6 +40,18 @@ public:
   bool move_to(const executor& where) override;
   std::string peer() const override { return peer_; }
 
+  /// Whether another process could go on with it: it is open, and has not failed.
+  [[nodiscard]] bool sound() const { return socket_.is_open() && failure_ == 0; }
+  [[nodiscard]] int handle() { return socket_.native_handle(); }
+  /// Bytes of the write() that is waiting that the kernel has taken; 0 when none waits.
+  [[nodiscard]] std::size_t written() const noexcept { return written_; }
+  /// Bytes that are lent before anything is read, put_back_limit at most. Nothing has been read here.
+  static constexpr std::size_t put_back_limit = static_cast<std::size_t>(block_size::large);
+  void put_back(bytes_view bytes);
+  /// What was read and not consumed.
+  [[nodiscard]] bytes_view unread() const { return lend(); }
+  /// Closes the descriptor and nothing more.
+  void leave();
   /// What has come already, as read() would lend it; without waiting, so it may be nothing.
   [[nodiscard]] bytes_view waiting();
 
@@ -50,6 +66,7 @@ private:
   block buffer_;
   std::size_t begin_ = 0; ///< buffer_[begin_, end_) was read and is not consumed
   std::size_t end_ = 0;
+  std::size_t written_ = 0;
   std::size_t slack_ = 0; ///< bytes that may be written before the kernel is asked again whether it can
   int failure_ = 0;       ///< found behind buffer_: errno
   bool ended_ = false;    ///< the end is behind buffer_

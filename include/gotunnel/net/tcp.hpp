@@ -6,6 +6,7 @@
 #pragma once
 
 #include "gotunnel/net/descriptor.hpp"
+#include "gotunnel/net/signal.hpp"
 #include "gotunnel/net/socket_stream.hpp"
 #include "gotunnel/wire/address.hpp"
 
@@ -23,8 +24,9 @@ namespace gotunnel::net {
 /// `1.2.3.4:5` or `[::1]:5`.
 [[nodiscard]] std::string to_string(const asio::ip::tcp::endpoint& endpoint);
 
-/// Yields accepted sockets. Running out of descriptors makes it wait and try again (50 ms to 1 s) instead of
-/// spinning; it is logged once each time it begins.
+/// Yields accepted sockets. Paused, it takes none until it is resumed; who comes waits in the kernel. Running
+/// out of descriptors makes it wait and try again (50 ms to 1 s) instead of spinning; it is logged once each
+/// time it begins.
 class tcp_listener {
 public:
   /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use,
@@ -42,16 +44,21 @@ public:
   };
   /// The next connection, its socket bound to `owner`. Fails only when the listener is closed or cancelled.
   [[nodiscard]] task<accepted> accept(executor owner);
+  void pause();
+  void resume();
   void close();
 
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return address_; }
+  [[nodiscard]] int handle() { return acceptor_.native_handle(); }
 
 private:
   tcp_listener(asio::ip::tcp::acceptor acceptor, asio::ip::tcp::endpoint address)
-      : acceptor_(std::move(acceptor)), address_(std::move(address)) {}
+      : acceptor_(std::move(acceptor)), address_(std::move(address)), resumed_(acceptor_.get_executor()) {}
 
   asio::ip::tcp::acceptor acceptor_;
   asio::ip::tcp::endpoint address_;
+  signal resumed_; ///< or closed
+  bool paused_ = false;
 };
 
 } // namespace gotunnel::net
