@@ -37,7 +37,7 @@ time_point now() { return std::chrono::steady_clock::now(); }
 
 session::session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
                  duration resume_window, memory_budget& memory)
-    : where_(std::move(where)), carrier_(std::move(carrier)), peer_(carrier_->peer()),
+    : where_(std::move(where)), carrier_(std::move(carrier)), peer_(carrier_ ? carrier_->peer() : ""),
       core_(with_resume(config, resume_window), now()), out_(core_, resume_window > duration::zero()),
       memory_(memory), resume_window_(resume_window),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),

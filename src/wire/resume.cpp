@@ -49,4 +49,20 @@ result<> resume::attach(std::uint64_t peer_received, time_point now) noexcept {
   return {};
 }
 
+void resume::save(record_writer& to) const {
+  core_.save(to);
+  log_.save(to);
+}
+
+result<> resume::load(record_reader& from) {
+  core_.load(from);
+  log_.load(from);
+  written_ = log_.end();
+  from.require(log_.begin() <= core_.acknowledged() && core_.acknowledged() <= log_.end());
+  from.require(log_.end() == core_.transmitted());
+  if (from.broken()) return errc::broken_frame;
+  settle();
+  return {};
+}
+
 } // namespace gotunnel::wire

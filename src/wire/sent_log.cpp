@@ -69,4 +69,26 @@ bytes_view sent_log::from(std::uint64_t offset) const noexcept {
   return holds->memory.span().first(holds->used).subspan(static_cast<std::size_t>(offset - holds->begin));
 }
 
+void sent_log::save(record_writer& to) const {
+  to.put(begin_);
+  to.put(std::uint64_t{size()});
+  for (std::uint64_t at = begin_; at < end_;) {
+    const bytes_view next = from(at);
+    to.put_raw(next);
+    at += next.size();
+  }
+}
+
+void sent_log::load(record_reader& from) {
+  assert(empty() && end_ == 0);
+  begin_ = end_ = from.take<std::uint64_t>();
+  for (bytes_view rest = from.take_bytes(); !rest.empty();) {
+    const bytes_span to = room();
+    const std::size_t count = std::min(rest.size(), to.size());
+    std::copy_n(rest.begin(), count, to.begin());
+    commit(count);
+    rest = rest.subspan(count);
+  }
+}
+
 } // namespace gotunnel::wire

@@ -94,4 +94,15 @@ result<> smux_ack::attach(std::uint64_t peer_received, time_point now) noexcept 
   return {};
 }
 
+void smux_ack::save(record_writer& to) const {
+  for (const std::uint64_t each : {received_, sent_, acknowledged_, heard_, awaited_}) to.put(each);
+}
+
+void smux_ack::load(record_reader& from) noexcept {
+  for (std::uint64_t* const each : {&received_, &sent_, &acknowledged_, &heard_, &awaited_})
+    *each = from.take<std::uint64_t>();
+  told_ = received_;
+  from.require(heard_ <= acknowledged_ && acknowledged_ <= sent_ && awaited_ <= sent_);
+}
+
 } // namespace gotunnel::wire

@@ -83,4 +83,36 @@ result<> send_credit::update(const smux_update& said) noexcept {
   return {};
 }
 
+void receive_window::save(record_writer& to) const {
+  to.put(window_);
+  for (const std::uint64_t each : {received_, consumed_, announced_, limit_, others_before_, others_drained_})
+    to.put(each);
+  to.put(started_);
+  to.put(half_took_);
+}
+
+void receive_window::load(record_reader& from) noexcept {
+  window_ = from.take<std::uint32_t>();
+  for (std::uint64_t* const each :
+       {&received_, &consumed_, &announced_, &limit_, &others_before_, &others_drained_})
+    *each = from.take<std::uint64_t>();
+  started_ = from.take_time();
+  half_took_ = from.take_duration();
+  from.require(1 <= window_ && window_ <= largest_window);
+  from.require(announced_ <= consumed_ && consumed_ <= received_ && received_ <= limit_);
+}
+
+void send_credit::save(record_writer& to) const {
+  to.put(window_);
+  to.put(sent_);
+  to.put(consumed_);
+}
+
+void send_credit::load(record_reader& from) noexcept {
+  window_ = from.take<std::uint32_t>();
+  sent_ = from.take<std::uint64_t>();
+  consumed_ = from.take<std::uint64_t>();
+  from.require(window_ <= largest_window && consumed_ <= sent_ && sent_ - consumed_ <= largest_window);
+}
+
 } // namespace gotunnel::wire

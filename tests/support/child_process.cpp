@@ -225,6 +225,12 @@ std::optional<exit_status> child_process::wait(milliseconds limit) {
   return status_;
 }
 
+std::optional<exit_status> child_process::wait_for_exit(milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, limit, [this] { return status_.has_value(); });
+  return status_;
+}
+
 std::optional<std::string> child_process::line_before(output which, deadline until) {
   capture& from = captures_[static_cast<std::size_t>(which)];
   std::unique_lock lock(mutex_);

@@ -82,6 +82,8 @@ public:
   /// Nothing when the deadline passes; may be asked again. Once it returned a value, both outputs are
   /// captured to their end.
   [[nodiscard]] std::optional<exit_status> wait(milliseconds limit);
+  /// The same for one that leaves processes behind, which hold its outputs: those are not waited for.
+  [[nodiscard]] std::optional<exit_status> wait_for_exit(milliseconds limit);
 
 private:
   struct capture {

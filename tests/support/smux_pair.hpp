@@ -11,7 +11,8 @@
 // stream, without a buffered byte, and with next to nothing kept.
 //
 // A resumable session loses its carrier now and then (`cut_chance`): at any byte, also while what an earlier
-// cut took is sent anew, and with a write under way. Both lives go on, and after a while on another carrier.
+// cut took is sent anew, and with a write under way. Both lives go on, and after a while on another carrier;
+// an end may have become another one meanwhile that was loaded from its record (`handover_chance`).
 #pragma once
 
 #include "gotunnel/wire/resume.hpp"
@@ -21,6 +22,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -34,7 +36,8 @@ struct pair_options {
   duration delay = 10ms;                ///< of the carrier, each way
   std::uint64_t most_offered = 200'000; ///< bytes at once
   double open_chance = 0.05;
-  double cut_chance = 0; ///< of the carrier, each step
+  double cut_chance = 0;      ///< of the carrier, each step
+  double handover_chance = 0; ///< of an end that has lost its carrier
 };
 
 class smux_pair {
@@ -62,13 +65,13 @@ public:
     for (int i = 0; i < 8; ++i) {
       now_ += 300ms;
       for (end* each : {&left_, &right_}) {
-        (void)each->core.tick(now_).has_value();
+        (void)each->core().tick(now_).has_value();
         speak(*each);
       }
       deliver_all();
     }
-    if (left_.out.kept() > most_kept || right_.out.kept() > most_kept)
-      fail(fmt::format("{} and {} bytes are kept at the end", left_.out.kept(), right_.out.kept()));
+    if (left_.out().kept() > most_kept || right_.out().kept() > most_kept)
+      fail(fmt::format("{} and {} bytes are kept at the end", left_.out().kept(), right_.out().kept()));
     return false;
   }
 
@@ -76,6 +79,7 @@ public:
   [[nodiscard]] std::uint64_t carried() const { return carried_; }
   [[nodiscard]] std::uint64_t opened() const { return opened_; }
   [[nodiscard]] std::uint64_t cuts() const { return cuts_; }
+  [[nodiscard]] std::uint64_t handovers() const { return handovers_; }
 
 private:
   /// One end of a stream, as its application sees it.
@@ -91,11 +95,19 @@ private:
     time_point arrives;
     std::vector<std::byte> bytes;
   };
-  struct end {
-    end(const wire::smux_config& config, time_point now, char with)
-        : core(config, now), out(core, config.resumable), name(with), resets(config.resets) {}
+  struct machine {
+    machine(const wire::smux_config& config, time_point now)
+        : core(config, now), out(core, config.resumable) {}
     wire::smux_core core;
     wire::resume out;
+  };
+  struct end {
+    end(const wire::smux_config& with, time_point now, char called)
+        : config(with), runs(std::make_unique<machine>(with, now)), name(called), resets(with.resets) {}
+    [[nodiscard]] wire::smux_core& core() const { return runs->core; }
+    [[nodiscard]] wire::resume& out() const { return runs->out; }
+    wire::smux_config config;
+    std::unique_ptr<machine> runs;
     char name;
     bool resets;
     std::map<wire::stream_id, app> apps;
@@ -122,10 +134,10 @@ private:
 
   void live(end& here, bool closing) {
     if (connected_) {
-      if (const auto ticked = here.core.tick(now_); !ticked) fail(ticked.error().message());
+      if (const auto ticked = here.core().tick(now_); !ticked) fail(ticked.error().message());
     }
     if (!closing && here.apps.size() < options_.most_streams && chance(options_.open_chance)) {
-      here.apps.try_emplace(here.core.open().value());
+      here.apps.try_emplace(here.core().open().value());
       ++opened_;
     }
     if (!closing && chance(0.01)) here.lazy_until = now_ + std::chrono::milliseconds(between(1, 200));
@@ -134,7 +146,7 @@ private:
       // Plain smux cannot say that a reset stream takes no more; its far end has to give up by itself.
       const double resets = closing ? (here.resets ? 0.0 : 0.05) : options_.reset_chance;
       if (chance(resets)) {
-        here.core.reset(id);
+        here.core().reset(id);
         at = here.apps.erase(at);
         continue;
       }
@@ -142,21 +154,21 @@ private:
       if (closing || now_ >= here.lazy_until) read(here, id, state);
       const bool over =
           state.finished && state.offer.empty() && state.peer_finished && state.drained == state.received;
-      at = over && !here.core.alive(id) ? here.apps.erase(at) : std::next(at);
+      at = over && !here.core().alive(id) ? here.apps.erase(at) : std::next(at);
     }
   }
 
   void write(end& here, wire::stream_id id, app& state, bool closing) {
     if (state.finished || !state.offer.empty()) return;
     if (closing || chance(0.02)) {
-      here.core.finish(id);
+      here.core().finish(id);
       state.finished = true;
       return;
     }
     if (!chance(0.5)) return;
     state.offer.resize(chance(0.3) ? between(1, 100) : between(1, options_.most_offered));
     for (std::byte& each : state.offer) each = content(id, here.name, state.offered++);
-    if (const auto taken = here.core.submit(id, state.offer); !taken)
+    if (const auto taken = here.core().submit(id, state.offer); !taken)
       fail("submit: " + taken.error().message());
   }
 
@@ -165,7 +177,7 @@ private:
     if (waiting == 0) return;
     const std::uint64_t count = chance(0.5) ? waiting : between(1, waiting);
     state.drained += count;
-    here.core.consumed(id, count, now_);
+    here.core().consumed(id, count, now_);
   }
 
   void speak(end& here) {
@@ -174,14 +186,14 @@ private:
       if (chance(0.5)) return;
       if (!std::equal(here.writing.begin(), here.writing.end(), here.written.begin()))
         fail("what is being written has changed");
-      here.out.wrote(here.writing.size());
+      here.out().wrote(here.writing.size());
       here.writing = {};
     }
     const std::size_t most = chance(0.2) ? between(64, 600) : between(64, 100'000);
-    const bool wanted = here.out.wants_write();
-    const bytes_view bytes = here.out.next(now_, most);
+    const bool wanted = here.out().wants_write();
+    const bytes_view bytes = here.out().next(now_, most);
     if (!wanted && !bytes.empty()) fail("transmits what it did not want to");
-    while (const auto id = here.core.poll_sent()) {
+    while (const auto id = here.core().poll_sent()) {
       const auto found = here.apps.find(*id);
       if (found == here.apps.end()) continue;
       if (found->second.offer.empty()) fail("sent what was not offered");
@@ -194,7 +206,7 @@ private:
   }
 
   void deliver(end& from, end& to) {
-    while (!from.outbound.empty() && from.outbound.front().arrives <= now_ && !to.core.over_budget()) {
+    while (!from.outbound.empty() && from.outbound.front().arrives <= now_ && !to.core().over_budget()) {
       deliver_pieces(from, to, from.outbound.front().bytes);
       from.outbound.pop_front();
     }
@@ -216,7 +228,7 @@ private:
   void cut() {
     ++cuts_;
     for (const auto& [from, to] : {std::pair(&left_, &right_), std::pair(&right_, &left_)}) {
-      while (!from->outbound.empty() && !to->core.over_budget() && chance(0.7)) {
+      while (!from->outbound.empty() && !to->core().over_budget() && chance(0.7)) {
         const bytes_view bytes = from->outbound.front().bytes;
         const bool whole = chance(0.6);
         deliver_pieces(*from, *to, whole ? bytes : bytes.first(between(0, bytes.size() - 1)));
@@ -230,18 +242,39 @@ private:
     back_at_ = now_ + std::chrono::milliseconds(between(0, 20));
   }
   void come_back() {
+    for (end* each : {&left_, &right_})
+      if (chance(options_.handover_chance)) hand_over(*each);
     connected_ = true;
-    const std::uint64_t left_has = left_.core.received();
-    const std::uint64_t right_has = right_.core.received();
-    if (!left_.out.attach(right_has, now_) || !right_.out.attach(left_has, now_)) fail("does not come back");
+    const std::uint64_t left_has = left_.core().received();
+    const std::uint64_t right_has = right_.core().received();
+    if (!left_.out().attach(right_has, now_) || !right_.out().attach(left_has, now_))
+      fail("does not come back");
+  }
+
+  /// Another process goes on with this end, which offers anew what it had not sent.
+  void hand_over(end& here) {
+    record_writer to;
+    here.out().save(to);
+    const std::vector<std::byte> bytes = to.take();
+    auto next = std::make_unique<machine>(here.config, now_);
+    record_reader from(bytes);
+    if (!next->out.load(from) || !from.whole()) return void(fail("cannot be loaded"));
+    for (auto& [id, state] : here.apps) {
+      const bytes_view rest = here.core().offered(id);
+      if (rest.empty()) continue;
+      state.offer = std::vector<std::byte>(rest.begin(), rest.end());
+      if (!next->core.submit(id, state.offer)) fail("cannot offer again");
+    }
+    here.runs = std::move(next);
+    ++handovers_;
   }
 
   void hear(end& here, char sender, bytes_view bytes) {
-    here.core.feed(bytes, now_);
+    here.core().feed(bytes, now_);
     for (;;) {
-      const auto polled = here.core.poll();
+      const auto polled = here.core().poll();
       if (!polled) return void(fail(fmt::format("{} hears: {}", here.name, polled.error().message())));
-      if (!*polled) return here.out.settle();
+      if (!*polled) return here.out().settle();
       const wire::smux_event& event = **polled;
       using kind = wire::smux_event::kind;
       if (event.what == kind::opened) {
@@ -271,7 +304,7 @@ private:
     for (const end* each : {&left_, &right_}) {
       if (!each->apps.empty() || !each->outbound.empty()) return false;
       if (!each->writing.empty()) return false;
-      if (each->core.stream_count() > 0 || each->core.buffered() > 0 || each->core.wants_transmit())
+      if (each->core().stream_count() > 0 || each->core().buffered() > 0 || each->core().wants_transmit())
         return false;
     }
     return true;
@@ -288,6 +321,7 @@ private:
   bool connected_ = true;
   time_point back_at_{};
   std::uint64_t cuts_ = 0;
+  std::uint64_t handovers_ = 0;
   std::uint64_t carried_ = 0;
   std::uint64_t opened_ = 0;
   std::string failure_;

@@ -200,10 +200,48 @@ BOOST_AUTO_TEST_CASE(without_a_peer_that_acknowledges_nothing_is_kept) {
   BOOST_TEST(one.out.kept() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(another_process_goes_on_where_this_one_was) {
+  sender one;
+  one.offer(as_bytes("hello"));
+  const std::string said = one.say();
+  BOOST_TEST(one.hear(ack(8) + frame(command::psh, 3, "good day").substr(0, 11)) == "data 3 goo");
+  record_writer to;
+  one.out.save(to);
+  const std::vector<std::byte> bytes = to.take();
+
+  sender other;
+  record_reader from(bytes);
+  smux_core core(resumable, start);
+  resume out(core, true);
+  BOOST_TEST(out.load(from).has_value());
+  BOOST_TEST(from.whole());
+  BOOST_TEST(core.received() == one.core.received());
+  BOOST_TEST(core.unread(3) == 3U);
+  BOOST_TEST(out.attach(11, start).has_value());
+  BOOST_TEST(as_text(out.next(start)) == said.substr(11));
+  BOOST_TEST(play(core, "d day") == "data 3 d day");
+}
+
+BOOST_AUTO_TEST_CASE(half_a_record_is_no_record) {
+  sender one;
+  one.offer(as_bytes("hello"));
+  one.say();
+  BOOST_TEST(one.hear(frame(command::psh, 3, "good day").substr(0, 5)) == "");
+  record_writer to;
+  one.out.save(to);
+  const std::vector<std::byte> bytes = to.take();
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    smux_core core(resumable, start);
+    resume out(core, true);
+    record_reader from(bytes_view{bytes}.first(size));
+    BOOST_TEST(!out.load(from).has_value());
+  }
+}
+
 // --- the search
 
 void play_schedule(std::uint64_t seed, smux_config left, const testing::pair_options& options,
-                   std::uint64_t& cuts, std::uint64_t& carried) {
+                   std::uint64_t& cuts, std::uint64_t& handovers, std::uint64_t& carried) {
   smux_config right = left;
   left.role = smux_role::client;
   right.role = smux_role::server;
@@ -211,6 +249,7 @@ void play_schedule(std::uint64_t seed, smux_config left, const testing::pair_opt
   while (pair.step()) {
   }
   cuts += pair.cuts();
+  handovers += pair.handovers();
   carried += pair.carried();
   if (!pair.verdict().empty())
     BOOST_ERROR("GOTUNNEL_RESUME_SEED=" << seed << " finds it again: " << pair.verdict());
@@ -228,11 +267,13 @@ void search(std::uint64_t first, std::uint64_t count, const smux_config& config,
   count = count / 50 + 1;
 #endif
   std::uint64_t cuts = 0;
+  std::uint64_t handovers = 0;
   std::uint64_t carried = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed)
-    play_schedule(seed, config, options, cuts, carried);
-  BOOST_TEST_MESSAGE(count << " schedules, " << cuts << " cuts, " << carried << " bytes");
-  BOOST_TEST((chosen != nullptr || (cuts > count && carried > count * 1000)));
+    play_schedule(seed, config, options, cuts, handovers, carried);
+  BOOST_TEST_MESSAGE(count << " schedules, " << cuts << " cuts, " << handovers << " handovers, " << carried
+                           << " bytes");
+  BOOST_TEST((chosen != nullptr || (cuts > count && handovers > count / 2 && carried > count * 1000)));
 }
 
 BOOST_AUTO_TEST_CASE(short_lives_cut_again_and_again) {
@@ -243,7 +284,8 @@ BOOST_AUTO_TEST_CASE(short_lives_cut_again_and_again) {
           .delay = 4ms,
           .most_offered = 2'000,
           .open_chance = 0.4,
-          .cut_chance = 0.15});
+          .cut_chance = 0.15,
+          .handover_chance = 0.3});
 }
 
 BOOST_AUTO_TEST_CASE(small_frames_and_windows) {
@@ -253,17 +295,28 @@ BOOST_AUTO_TEST_CASE(small_frames_and_windows) {
           .reset_chance = 0.01,
           .most_offered = 6'000,
           .open_chance = 0.3,
-          .cut_chance = 0.1});
+          .cut_chance = 0.1,
+          .handover_chance = 0.3});
 }
 
 BOOST_AUTO_TEST_CASE(long_lives_in_bulk_and_with_slow_readers) {
   search(2'000'000, 400, {.resets = true, .resumable = true, .memory_budget = 400'000},
-         {.steps = 150, .most_streams = 8, .reset_chance = 0.005, .open_chance = 0.1, .cut_chance = 0.05});
+         {.steps = 150,
+          .most_streams = 8,
+          .reset_chance = 0.005,
+          .open_chance = 0.1,
+          .cut_chance = 0.05,
+          .handover_chance = 0.3});
 }
 
 BOOST_AUTO_TEST_CASE(without_resets) {
   search(3'000'000, 500, {.resumable = true},
-         {.steps = 60, .most_streams = 4, .most_offered = 3'000, .open_chance = 0.3, .cut_chance = 0.1});
+         {.steps = 60,
+          .most_streams = 4,
+          .most_offered = 3'000,
+          .open_chance = 0.3,
+          .cut_chance = 0.1,
+          .handover_chance = 0.3});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

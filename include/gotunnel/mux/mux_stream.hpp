@@ -47,9 +47,20 @@ public:
   /// What the peer gave as its reason, once it has reset the stream.
   [[nodiscard]] std::optional<wire::smux_reset_reason> peer_reason() const noexcept { return peer_reason_; }
 
+  /// Whether another process could go on with it (mux/session): it has not failed, and has not ended.
+  [[nodiscard]] bool alive() const;
+  /// `behind`: what is to be written next.
+  void save(record_writer& to, bytes_view behind = {}) const;
+  /// Bytes that wait to be read.
+  [[nodiscard]] std::size_t unread() const noexcept { return unread_.size(); }
+  /// Consumes bytes that were read elsewhere.
+  void skip(std::size_t count);
+
 private:
   friend class session;
 
+  /// What is left of a write that waited.
+  [[nodiscard]] result<std::vector<std::byte>> load(record_reader& from);
   net::task<> send(bytes_view bytes, bool last);
 
   // What the session reports.

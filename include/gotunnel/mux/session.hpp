@@ -16,8 +16,8 @@
 // A carrier that breaks, or that is dead by all signs, is lost; the streams wait, and the bytes that the peer
 // did not get go to the next carrier. The end of the carrier in good order, a protocol error and close() end
 // the session as ever. The window begins anew only when the carrier had brought the session on. fence() takes
-// the carrier that is there out of use: nothing is read from it any more. One worker; streams hold the
-// session.
+// the carrier that is there out of use: nothing is read from it any more. A session can be saved and loaded
+// by another process, to which its peer then comes back. One worker; streams hold the session.
 #pragma once
 
 #include "gotunnel/base/memory_budget.hpp"
@@ -36,12 +36,14 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace gotunnel::mux {
 
 class session : public std::enable_shared_from_this<session> {
 public:
   /// config.resumable follows from `resume_window`.
+  /// Without a carrier it waits for one from the beginning, and is to be loaded first.
   session(net::executor where, net::stream_ptr carrier, const wire::smux_config& config,
           duration resume_window = duration::zero(), memory_budget& memory = memory_budget::of_process());
   session(const session&) = delete;
@@ -81,6 +83,19 @@ public:
   bool attach(net::stream_ptr carrier, std::uint64_t peer_received);
   /// The way to the peer may have changed: the carrier is lost unless the peer is heard of within a second.
   void doubt_carrier();
+
+  // --- another process, when there is a resume window
+  /// Of a session in which nothing moves (net/standstill). Its streams are saved by whoever has them.
+  void save(record_writer& to) const;
+  /// Into one that was made without a carrier. The streams are loaded next, and drop_unclaimed() after them.
+  [[nodiscard]] result<> load(record_reader& from);
+  struct loaded_stream {
+    mux_stream_ptr stream;
+    std::vector<std::byte> unsent; ///< of a write() that waited, and behind it: to be written first
+  };
+  [[nodiscard]] result<loaded_stream> load_stream(record_reader& from);
+  /// Resets the streams that nobody has loaded.
+  void drop_unclaimed();
 
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// It opens nothing more.

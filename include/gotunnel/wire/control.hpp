@@ -107,6 +107,8 @@ public:
   /// The next message; nothing when a whole line is not there yet. broken_frame: the line is not a JSON
   /// object, or nests too deep; that line is used up and the reader can go on.
   [[nodiscard]] result<std::optional<control_message>> next();
+  /// What was fed and not read yet, as another reader may be fed it.
+  [[nodiscard]] std::string_view unread() const noexcept { return std::string_view{pending_}.substr(read_); }
 
 private:
   std::string pending_;   ///< lines that were read, lines to read, and the beginning of one

@@ -54,6 +54,13 @@ public:
   /// Bytes kept.
   [[nodiscard]] std::size_t kept() const noexcept { return log_.size(); }
 
+  /// The core and what is kept, for a process that takes the session over. Nothing is fed that was not
+  /// polled, and nothing sent that poll_sent() did not tell.
+  void save(record_writer& to) const;
+  /// Into this one and its core, both of which have not been used; attach() comes next. errc::broken_frame
+  /// when that cannot have been saved; both are of no more use then.
+  [[nodiscard]] result<> load(record_reader& from);
+
 private:
   [[nodiscard]] bool full() const noexcept { return log_.size() >= limit_; }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/base/record.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -31,6 +32,10 @@ public:
   void acknowledge(std::uint64_t offset) noexcept;
   /// The bytes from `offset` on, as many as lie in one piece. begin() <= offset <= end()
   [[nodiscard]] bytes_view from(std::uint64_t offset) const noexcept;
+
+  void save(record_writer& to) const;
+  /// Into a log that has not been used.
+  void load(record_reader& from);
 
   [[nodiscard]] std::uint64_t begin() const noexcept { return begin_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }

@@ -18,6 +18,7 @@
 
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/base/record.hpp"
 
 #include <cstdint>
 #include <utility>
@@ -67,6 +68,10 @@ public:
 
   /// Both sides have just told each other what they received. errc::broken_frame as of hear().
   [[nodiscard]] result<> attach(std::uint64_t peer_received, time_point now) noexcept;
+
+  /// The counts alone: attach() comes next, and what time brought begins anew with it.
+  void save(record_writer& to) const;
+  void load(record_reader& from) noexcept;
 
 private:
   void await(time_point now) noexcept;

@@ -26,6 +26,7 @@
 #include "gotunnel/base/bytes.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/base/record.hpp"
 #include "gotunnel/wire/smux_ack.hpp"
 #include "gotunnel/wire/smux_frame.hpp"
 #include "gotunnel/wire/smux_scheduler.hpp"
@@ -151,6 +152,19 @@ public:
   /// The carrier's round-trip time as the kernel measures it; windows grow by it. 1 ms until told.
   void set_round_trip(duration rtt) noexcept;
 
+  // --- another process, when `resumable` (wire/resume.hpp)
+  /// Everything but what streams offer, and the end behind that: their owners offer it anew.
+  void save(record_writer& to) const;
+  /// Into a core that has not been used, with the same role and version; the reader is broken when that
+  /// cannot have been saved, and the core is of no use then.
+  void load(record_reader& from);
+  /// What is left of the bytes that the stream offers.
+  [[nodiscard]] bytes_view offered(stream_id id) const noexcept;
+  /// Received by the stream and not consumed.
+  [[nodiscard]] std::size_t unread(stream_id id) const noexcept;
+  /// The streams that have anything to do but to send the FIN that is due.
+  [[nodiscard]] std::vector<stream_id> unfinished() const;
+
 private:
   // Ids of the peer are hashed with a seed that it cannot know: chosen ids would otherwise share one bucket.
   struct id_hash {
@@ -182,6 +196,10 @@ private:
   void write_streams(frame_writer& to);
   [[nodiscard]] bool write_data(frame_writer& to, smux_stream& stream);
   [[nodiscard]] window_climate climate() const noexcept;
+
+  // smux_core_record.cpp
+  void load_input(record_reader& from) noexcept;
+  void load_stream(record_reader& from);
 
   // smux_core.cpp
   [[nodiscard]] duration keepalive_interval() const noexcept;

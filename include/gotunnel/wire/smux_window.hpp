@@ -15,12 +15,14 @@
 // Sending: `send_credit` follows the peer's UPDs. Its window may shrink below what is in flight: nothing may
 // be sent then until the peer has read on.
 //
-// Counters have 64 bits here and 32 on the wire. Version 1 has no windows: both sides are unlimited and no
-// UPD is ever due. Follows xtaci/smux (stream.go). No clock, no allocation.
+// save() and load() carry both to the process that takes the session over; a loaded window has the version of
+// the one that was saved. Counters have 64 bits here and 32 on the wire. Version 1 has no windows: both sides
+// are unlimited and no UPD is ever due. Follows xtaci/smux (stream.go). No clock, no allocation.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/base/record.hpp"
 #include "gotunnel/wire/smux_frame.hpp"
 
 namespace gotunnel::wire {
@@ -61,6 +63,9 @@ public:
   /// Bytes by which the window exceeds the initial one: what it takes of the session's budget of growth.
   [[nodiscard]] std::uint64_t growth() const noexcept { return growth_of(window_); }
 
+  void save(record_writer& to) const;
+  void load(record_reader& from) noexcept;
+
 private:
   [[nodiscard]] static std::uint64_t growth_of(std::uint64_t window) noexcept {
     return window > initial_window ? window - initial_window : 0;
@@ -89,6 +94,9 @@ public:
   void spend(std::size_t count) noexcept { sent_ += count; }
   /// errc::flow_control when the peer claims to have read more than was sent.
   [[nodiscard]] result<> update(const smux_update& said) noexcept;
+
+  void save(record_writer& to) const;
+  void load(record_reader& from) noexcept;
 
 private:
   bool limited_;
