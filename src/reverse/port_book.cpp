@@ -106,6 +106,7 @@ wire::control_message port_book::give(const bind_question& question, const publi
 
 void port_book::open(const public_port_ptr& held, net::tcp_listener listener) {
   held->listener = std::make_shared<net::tcp_listener>(std::move(listener));
+  if (paused_) held->listener->pause();
   held->address = net::to_string(held->listener->address());
   tasks_.spawn("accept visitors", accept_visitors(held, held->listener));
 }

@@ -5,114 +5,13 @@
 #include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/net/ask.hpp"
 #include "gotunnel/net/deadline.hpp"
-#include "gotunnel/reverse/server_session.hpp"
-#include "gotunnel/reverse/waiting_room.hpp"
+#include "gotunnel/reverse/server_hall.hpp"
 
 #include <boost/asio/dispatch.hpp>
 
 #include <algorithm>
-#include <set>
 
 namespace gotunnel::reverse {
-/// All calls on the hall's worker.
-class server::hall {
-public:
-  hall(server& owner, net::worker& home)
-      : owner_(owner), home_(home), context_(owner.options_.tls), keys_(owner.options_.keys),
-        tasks_(home.where(), "reverse"), admissions_(home.where(), "reverse"),
-        farewell_(home.where(), "reverse") {}
-
-  [[nodiscard]] net::worker& home() { return home_; }
-
-  void receive(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
-    admissions_.spawn("admission", serve_stranger(std::move(socket), std::move(peer)));
-  }
-
-  void renew(const crypto::tls_context& context) { context_ = context; }
-  void renew(link::shared_keys keys) { keys_ = std::move(keys); }
-
-  /// Calls `done` when nothing is left.
-  void stop(duration grace, std::function<void(bool)> done) {
-    stopping_ = true;
-    admissions_.cancel();
-    for (server_session* each : sessions_) each->stop(grace);
-    farewell_.spawn("wind down", join_and_tell(std::move(done)));
-  }
-
-private:
-  asio::awaitable<void> join_and_tell(std::function<void(bool)> done) {
-    co_await admissions_.join();
-    co_await tasks_.join();
-    done(true);
-  }
-
-  asio::awaitable<void> serve_stranger(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
-    const counted_load load(home_);
-    auto admitted = co_await admit(std::move(socket), peer);
-    if (!admitted || stopping_) co_return;
-    if (admitted->go_on) co_return admitted->go_on(std::move(admitted->carrier));
-    const auto session =
-        std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_, std::move(*admitted));
-    tasks_.spawn("client", serve_client(session));
-  }
-
-  asio::awaitable<void> serve_client(std::shared_ptr<server_session> session) {
-    const counted_load load(home_);
-    sessions_.insert(session.get());
-    const wire::peer_id id = session->id();
-    const bool resumable = session->resumes();
-    if (resumable) co_await net::ask(owner_.front_, [&] { owner_.sessions_.add(id, session); });
-    co_await session->run();
-    if (resumable) co_await net::ask(owner_.front_, [&] { owner_.sessions_.remove(id); });
-    sessions_.erase(session.get());
-  }
-
-  net::task<link::admitted> admit(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& peer) {
-    auto stream = std::make_unique<net::socket_stream>(
-        net::any_socket(std::move(socket)), net::socket_stream::purpose::carrier, net::to_string(peer));
-    const auto source = net::to_wire(peer);
-    const waiting_room::place place(strangers_, *stream, wire::source_of(source));
-    link::acceptor::punisher punish = [this, source] { return owner_.punish(source); };
-    link::acceptor::resume_desk desk = [this](const wire::client_hello& hello) {
-      return owner_.sessions_.ask(hello);
-    };
-    link::acceptor gate(keys_, std::move(punish));
-    gate.offer_resume(owner_.options_.resume_window, std::move(desk));
-    auto admitted = co_await gate.admit(std::move(stream), context_);
-    if (!admitted) report(peer, admitted.error(), gate.failure());
-    co_return admitted;
-  }
-
-  /// Strangers fail all day long; the log says so without being flooded.
-  void report(const asio::ip::tcp::endpoint& peer, const error_code& why, const std::string& detail) {
-    if (stopping_) return;
-    if (why != errc::wrong_secret) counters::add(counter::handshakes_failed);
-    const auto held_back = reports_.allow(std::chrono::steady_clock::now());
-    if (!held_back) return;
-    log::warn("reverse", "refused {}: {}{}{}{}", net::to_string(peer), why.message(),
-              detail.empty() ? "" : ": ", detail, also_held_back(*held_back));
-  }
-
-  struct counted_load {
-    explicit counted_load(net::worker& home) : home_(home) { ++home_.load; }
-    counted_load(const counted_load&) = delete;
-    counted_load& operator=(const counted_load&) = delete;
-    ~counted_load() { --home_.load; }
-    net::worker& home_;
-  };
-
-  server& owner_;
-  net::worker& home_;
-  crypto::tls_context context_;
-  link::shared_keys keys_;
-  net::task_group tasks_;      ///< sessions
-  net::task_group admissions_; ///< strangers
-  net::task_group farewell_;
-  waiting_room strangers_;
-  std::set<server_session*> sessions_;
-  rate_limit reports_{1s};
-  bool stopping_ = false;
-};
 
 server::server(net::worker_pool& pool, server_options options)
     : pool_(pool), options_(std::move(options)), front_(pool.front().where()), book_(front_, options_.ports),
@@ -186,6 +85,7 @@ asio::awaitable<void> server::stop_hall(hall& which, duration grace) {
 }
 
 asio::awaitable<void> server::stop(duration grace) {
+  stopping_ = true;
   if (door_) door_->close();
   book_.close();
   // All halls at once, then wait for each.

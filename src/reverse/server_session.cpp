@@ -4,9 +4,7 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/net/ask.hpp"
 #include "gotunnel/net/deadline.hpp"
-#include "gotunnel/net/pump.hpp"
 #include "gotunnel/reverse/mux_config.hpp"
-#include "gotunnel/wire/proxy_header.hpp"
 #include "gotunnel/wire/seed_greeting.hpp"
 
 namespace gotunnel::reverse {
@@ -20,8 +18,6 @@ constexpr std::size_t binds_limit = 64;
 constexpr std::size_t unsaid_limit = 64;
 // Messages that are no JSON before the session is ended: a peer that keeps sending them is broken.
 constexpr int garbage_limit = 8;
-// Of a visitor's first bytes: what goes with its header.
-constexpr std::size_t early_bytes = 4 * 1024;
 // How long visitors may take to read what had arrived for them whole when the session ended.
 constexpr duration drain_limit = 10s;
 
@@ -38,8 +34,9 @@ wire::smux_config config_for(const link::admitted& peer) {
 } // namespace
 
 server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer)
-    : where_(std::move(where)), front_(std::move(front)), book_(book), client_(peer.carrier->peer()),
-      native_(peer.native), hello_(peer.hello), id_(peer.session), resume_window_(peer.resume_window),
+    : where_(std::move(where)), front_(std::move(front)), book_(book),
+      client_(peer.carrier ? peer.carrier->peer() : ""), native_(peer.native), hello_(peer.hello),
+      capabilities_(peer.capabilities), id_(peer.session), resume_window_(peer.resume_window),
       tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
   const auto config = config_for(peer);
   mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config, resume_window_);
@@ -49,10 +46,14 @@ asio::awaitable<void> server_session::run() {
   const auto self = shared_from_this();
   const counters::held counted(counter::sessions);
   counters::add(counter::sessions_total);
-  log::info("reverse", "client {} connected{}", client_,
-            !native_                             ? " (original protocol, does not resume)"
-            : resume_window_ == duration::zero() ? " (does not resume)"
-                                                 : "");
+  if (!control_)
+    log::info("reverse", "client {} connected{}", client_,
+              !native_                             ? " (original protocol, does not resume)"
+              : resume_window_ == duration::zero() ? " (does not resume)"
+                                                   : "");
+  for (auto& [who, inside] : std::exchange(readmitted_, {}))
+    visitors_.admit(serve_visitor(std::move(who), std::move(inside.stream), std::move(inside.unsent),
+                                  beginning::elsewhere));
   tasks_.spawn("control stream", serve());
   if (resume_window_ > duration::zero()) tasks_.spawn("carriers", watch_carrier());
   const error_code why = co_await mux_->run();
@@ -72,13 +73,15 @@ asio::awaitable<void> server_session::run() {
 }
 
 asio::awaitable<void> server_session::serve() {
-  auto late =
-      std::make_optional<net::deadline>(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
-  auto first = co_await mux_->accept();
-  if (!first) co_return;
-  late.reset();
-  // Of the session, not of this task: another task may still be writing on it when this one ends.
-  control_ = std::move(*first);
+  if (!control_) {
+    auto late =
+        std::make_optional<net::deadline>(where_, control_limit, [this] { mux_->abort(errc::timed_out); });
+    auto first = co_await mux_->accept();
+    if (!first) co_return;
+    late.reset();
+    // Of the session, not of this task: another task may still be writing on it when this one ends.
+    control_ = std::move(*first);
+  }
   control_->prioritize();
   tasks_.spawn("further streams", refuse_streams());
   if (native_)
@@ -99,12 +102,11 @@ asio::awaitable<void> server_session::refuse_streams() {
 asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
   saying_ = true;
   tasks_.spawn("control answers", say_queued(control));
-  wire::control_reader reader;
   int garbage = 0;
   for (;;) {
     const auto bytes = co_await control.read();
     if (!bytes || bytes->empty()) break;
-    const auto fed = reader.feed(*bytes);
+    const auto fed = reader_.feed(*bytes);
     control.consume(bytes->size());
     if (!fed) {
       log::warn("reverse", "client {} sent a control line longer than {} bytes", client_,
@@ -112,7 +114,7 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
       co_return mux_->close(fed.error());
     }
     for (;;) {
-      const auto message = reader.next();
+      const auto message = reader_.next();
       if (message && !*message) break;
       if (!message) {
         report("sent a control message that is no JSON object");
@@ -121,9 +123,11 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
                                "a control message is one JSON object a line"});
         continue;
       }
+      replying_ = true;
       auto reply = co_await reply_to(**message);
       while (reply && unsaid_.size() >= unsaid_limit) co_await changed_.wait();
       if (reply) say(std::move(*reply));
+      replying_ = false;
     }
   }
   // The client has closed its control stream: it is leaving.
@@ -227,50 +231,15 @@ void server_session::say(wire::control_message message) {
 }
 
 asio::awaitable<void> server_session::say_queued(mux::mux_stream& control) {
+  std::string line = std::move(half_said_);
   for (;;) {
-    while (unsaid_.empty()) co_await changed_.wait();
-    const std::string line = wire::encode(unsaid_.front());
-    unsaid_.pop_front();
-    changed_.notify();
     const auto sent = co_await control.write(as_bytes(line));
     if (!sent) co_return;
+    while (unsaid_.empty()) co_await changed_.wait();
+    line = wire::encode(unsaid_.front());
+    unsaid_.pop_front();
+    changed_.notify();
   }
-}
-
-std::optional<visitor> server_session::welcome(visitor who) {
-  // Between the end of a session and that of its ports.
-  if (mux_->closing()) return who;
-  visitors_.admit(serve_visitor(std::move(who)));
-  return std::nullopt;
-}
-
-asio::awaitable<void> server_session::serve_visitor(visitor who) {
-  const counters::held counted(counter::visitors);
-  counters::add(counter::visitors_total);
-  error_code unknown;
-  const auto dialled = who.socket.local_endpoint(unknown);
-  net::socket_stream outside(net::any_socket(std::move(who.socket)), net::socket_stream::purpose::visitor,
-                             net::to_string(who.peer));
-  auto inside = mux_->open();
-  if (!inside) co_return;
-  if (native_) {
-    wire::proxy_header header;
-    if (!unknown) header.peer = {net::to_wire(who.peer), net::to_wire(dialled)};
-    header.service = who.service;
-    std::vector<std::byte> bytes;
-    wire::encode(header, bytes);
-    // Many a visitor has already said what it wants: in one frame it costs the client one waking.
-    const bytes_view said = outside.waiting();
-    const bytes_view early = said.first(std::min(said.size(), early_bytes));
-    bytes.insert(bytes.end(), early.begin(), early.end());
-    outside.consume(early.size());
-    const auto sent = co_await (*inside)->write(bytes);
-    if (!sent) co_return;
-  }
-  const auto totals = co_await net::splice(outside, **inside);
-  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_,
-             totals.a_to_b, totals.b_to_a, totals.failure ? ", " : "",
-             totals.failure ? totals.failure.message() : "");
 }
 
 void server_session::ping(duration limit, std::function<void(bool)> answer) {

@@ -6,12 +6,14 @@
 namespace gotunnel::reverse {
 
 asio::awaitable<void> server_session::watch_carrier() {
+  bool begun_here = !mux_->waiting(); // else another process has had its first carriers
   for (;;) {
     const bool waits = co_await mux_->lost();
     if (!waits) co_return;
-    log::info("reverse", "client {} lost its connection: {}; its session waits {} s for it", client_,
-              mux_->loss().message(),
-              std::chrono::duration_cast<std::chrono::seconds>(resume_window_).count());
+    if (std::exchange(begun_here, true))
+      log::info("reverse", "client {} lost its connection: {}; its session waits {} s for it", client_,
+                mux_->loss().message(),
+                std::chrono::duration_cast<std::chrono::seconds>(resume_window_).count());
     co_await net::ask(front_, [this] { book_.away(*this); });
     const bool carried = co_await mux_->carried();
     if (!carried) co_return;

@@ -41,6 +41,7 @@ public:
   [[nodiscard]] visitor_ticket admit(const place& to);
 
   [[nodiscard]] bool contains(const port_holder& holder) const;
+  [[nodiscard]] const std::vector<place>& places() const noexcept { return places_; }
   /// Whether others may join: the holders have numbers.
   [[nodiscard]] bool joinable() const { return !places_.empty() && places_.front().carrier != 0; }
   /// Nobody is there for visitors now.

@@ -66,6 +66,16 @@ public:
 
   [[nodiscard]] std::vector<held_port> held() const;
 
+  // --- another process (reverse/handover)
+  /// Nobody is accepted meanwhile; who comes waits in the kernel.
+  void pause();
+  void resume();
+  [[nodiscard]] std::vector<public_port_ptr> ports() const;
+  /// A port of a former process, whose holders are away.
+  void adopt(public_port_ptr port, std::optional<net::tcp_listener> listener);
+  /// Another process goes on with it.
+  void leave(std::uint16_t port);
+
   /// Closes all listeners and takes no more.
   void close();
   asio::awaitable<void> join();
@@ -92,6 +102,7 @@ private:
   std::map<std::uint16_t, public_port_ptr> ports_;
   net::task_group tasks_; ///< accept loops and questions under way
   rate_limit reports_{1s};
+  bool paused_ = false;
   bool closed_ = false;
 };
 

@@ -4,12 +4,14 @@
 // The book (port_book.hpp) decides; this remembers. Destroyed, it listens no more. On the front worker.
 #pragma once
 
+#include "gotunnel/base/record.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/tcp.hpp"
 #include "gotunnel/reverse/holder_set.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,15 @@ struct bind_question {
 
 struct public_port {
   public_port(std::uint16_t of, const bind_question& question) : number(of) { hand_to(question); }
+
+  // --- another process; the listener's descriptor goes beside the record
+  /// The name by which a holder is known there; none for one that stays.
+  using name_of_holder = std::function<std::optional<wire::peer_id>(const port_holder&)>;
+  using holder_of_name = std::function<holder_ptr(const wire::peer_id&)>;
+  /// False, and nothing is written, when none of its holders goes there.
+  [[nodiscard]] bool save(record_writer& to, const name_of_holder& name) const;
+  /// What save() saved, all of whose holders are away; nothing when it is no such thing.
+  [[nodiscard]] static std::shared_ptr<public_port> load(record_reader& from, const holder_of_name& holder);
 
   /// From now on the port belongs to whoever asks, and to nobody else.
   void hand_to(const bind_question& question);

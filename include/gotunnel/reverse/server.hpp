@@ -2,6 +2,7 @@
 //
 //   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
 //   server s(pool, options); s.start(door);           // a listener of the front worker that somebody opened before
+//   server s(pool, options); s.take_over(former);     // all that another process serves, by its leave
 //   s.renew(context); s.renew(keys);                  // later handshakes use them; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
 //
@@ -12,8 +13,10 @@
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"
+#include "gotunnel/net/parcel.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/net/worker_pool.hpp"
+#include "gotunnel/reverse/handover.hpp"
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
 #include "gotunnel/wire/stranger_book.hpp"
@@ -46,11 +49,26 @@ public:
   [[nodiscard]] std::vector<held_port> held_ports() const { return book_.held(); }
   [[nodiscard]] asio::awaitable<void> stop(duration grace);
 
+  // --- another process (reverse/handover.hpp)
+  /// Once the next process has said that it is ready: gives it all that can go on there. On success this
+  /// server serves nothing of that any more, and is to be stopped; on failure it goes on as before.
+  /// errc::timed_out, errc::end_of_stream and other errors of net/parcel; errc::broken_frame when the next
+  /// process knows another handover; errc::shutting_down when it is being stopped, or has done this before.
+  [[nodiscard]] net::task<handover_receipt> hand_over(net::parcel_socket& next,
+                                                      duration limit = handover_limit);
+  /// Instead of start(), before pool.run(): takes what a former process gives. On success that one has let
+  /// go.
+  [[nodiscard]] result<handover_totals> take_over(net::parcel_socket& former);
+
 private:
-  class hall; // what one worker runs: strangers being admitted, and sessions
+  class hall;       // what one worker runs: strangers being admitted, and sessions (server_hall.hpp)
+  class handover;   // server_handover.cpp
+  struct pause;     // the same
+  class succession; // server_succession.cpp
 
   asio::awaitable<void> accept_clients();
   [[nodiscard]] asio::awaitable<void> stop_hall(hall& which, duration grace);
+  [[nodiscard]] asio::awaitable<std::size_t> count_strangers();
   void turn_away(const asio::ip::tcp::endpoint& who);
   [[nodiscard]] asio::awaitable<void> punish(wire::ip_endpoint source);
 
@@ -64,6 +82,7 @@ private:
   std::vector<std::unique_ptr<hall>> halls_;
   net::task_group tasks_;
   rate_limit reports_{1s};
+  bool stopping_ = false; ///< or another process serves
 };
 
 } // namespace gotunnel::reverse

@@ -6,15 +6,20 @@
 // stop(); visitors whose bytes had all come by then may still read them, for a few seconds. When the client
 // can resume, the session waits for it to come back first, and the book of ports is told. On one worker,
 // which runs it.
+//
+// Such a session can also go on in another process (reverse/handover): it is saved there, with its visitors,
+// while nothing moves, and leave() ends what is left of it here.
 #pragma once
 
 #include "gotunnel/base/rate_limit.hpp"
+#include "gotunnel/base/record.hpp"
 #include "gotunnel/link/acceptor.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
+#include "gotunnel/reverse/visit.hpp"
 #include "gotunnel/reverse/visitor_group.hpp"
 
 #include <deque>
@@ -28,6 +33,23 @@ class server_session final : public port_holder,
                              public std::enable_shared_from_this<server_session> {
 public:
   server_session(net::executor where, net::executor front, port_book& book, link::admitted peer);
+
+  // --- another process (server_session_record.cpp)
+  /// Whether it can be saved as it is now, can never be, or is in the midst of something.
+  enum class readiness { ready, busy, never };
+  [[nodiscard]] readiness handover_readiness() const;
+  /// With its control stream and without its visitors.
+  void save(record_writer& to) const;
+  /// What save() saved, to be run by `where`; errc::broken_frame when it is no such thing.
+  [[nodiscard]] static result<std::shared_ptr<server_session>> load(net::executor where, net::executor front,
+                                                                    port_book& book, record_reader& from);
+  [[nodiscard]] const visit_list& visits() const noexcept { return visits_; }
+  /// A visitor of the former process, who goes on with run().
+  [[nodiscard]] result<> readmit(visitor who, record_reader& from);
+  /// All visitors that the former process had are here.
+  void all_readmitted() { mux_->drop_unclaimed(); }
+  /// Another process goes on with the session.
+  void leave();
 
   /// Serves the client until the session is over. Once.
   asio::awaitable<void> run();
@@ -52,10 +74,17 @@ private:
   asio::awaitable<void> serve_native(mux::mux_stream& control);
   asio::awaitable<void> serve_seed(mux::mux_stream& control);
   asio::awaitable<void> refuse_streams();
-  asio::awaitable<void> serve_visitor(visitor who);
+  enum class beginning { here, elsewhere };
+  asio::awaitable<void> serve_visitor(visitor who, mux::mux_stream_ptr inside, std::vector<std::byte> first,
+                                      beginning where);
   asio::awaitable<void> give_up_ping(std::uint64_t id, duration limit);
   asio::awaitable<void> wind_down();
   asio::awaitable<void> wait_until_said();
+
+  struct readmitted {
+    visitor who;
+    mux::session::loaded_stream inside;
+  };
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(wire::bind_request wanted);
   [[nodiscard]] asio::awaitable<wire::control_message> try_bind(wire::bind_request wanted);
@@ -73,6 +102,7 @@ private:
   std::string client_;
   bool native_;
   wire::client_hello hello_;
+  std::uint32_t capabilities_;
   wire::peer_id id_;
   duration resume_window_;
   std::uint32_t generation_ = 0; ///< of the latest carrier that was offered
@@ -80,14 +110,19 @@ private:
   mux::mux_stream_ptr control_;
   net::task_group tasks_; ///< control
   visitor_group visitors_;
-  net::signal changed_; ///< unsaid_ changed
+  visit_list visits_; ///< of visitors_, those that have begun
+  std::vector<readmitted> readmitted_;
+  net::signal changed_;         ///< unsaid_ changed
+  wire::control_reader reader_; ///< of the control stream
+  std::string half_said_;       ///< what the former process had not sent of its last message
   /// At most unsaid_limit; the control stream is not read while it is full.
   std::deque<wire::control_message> unsaid_;
   std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
   rate_limit reports_{1s};
-  bool saying_ = false; ///< the control stream is there to send unsaid_ on
+  bool saying_ = false;   ///< the control stream is there to send unsaid_ on
+  bool replying_ = false; ///< a message of the client is being answered
   bool stopping_ = false;
 };
 

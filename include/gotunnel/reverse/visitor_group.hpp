@@ -22,6 +22,7 @@ public:
   void admit(asio::awaitable<void> visit);
   void leave_by(time_point limit);
   [[nodiscard]] time_point limit() const noexcept { return limit_; }
+  [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
   [[nodiscard]] asio::awaitable<void> left();
   [[nodiscard]] asio::awaitable<void> drain();
   /// All leave now.

@@ -1,0 +1,64 @@
+// Visitors of a session at the server.
+#include "gotunnel/base/counters.hpp"
+#include "gotunnel/base/log.hpp"
+#include "gotunnel/net/pump.hpp"
+#include "gotunnel/reverse/server_session.hpp"
+#include "gotunnel/wire/proxy_header.hpp"
+
+#include <algorithm>
+
+namespace gotunnel::reverse {
+namespace {
+
+// Of a visitor's first bytes: what goes with its header.
+constexpr std::size_t early_bytes = 4 * 1024;
+
+} // namespace
+
+std::optional<visitor> server_session::welcome(visitor who) {
+  // Between the end of a session and that of its ports there is none.
+  auto inside = mux_->open();
+  if (!inside) return who;
+  std::vector<std::byte> header;
+  if (native_) {
+    error_code unknown;
+    const auto dialled = who.socket.local_endpoint(unknown);
+    wire::proxy_header says;
+    if (!unknown) says.peer = {net::to_wire(who.peer), net::to_wire(dialled)};
+    says.service = who.service;
+    wire::encode(says, header);
+  }
+  visitors_.admit(serve_visitor(std::move(who), std::move(*inside), std::move(header), beginning::here));
+  return std::nullopt;
+}
+
+/// `first` goes before anything of the visitor's. Begun elsewhere, the other direction may be full, and the
+/// service wait until somebody reads: then it is one of the bytes of the splice.
+asio::awaitable<void> server_session::serve_visitor(visitor who, mux::mux_stream_ptr inside,
+                                                    std::vector<std::byte> first, beginning where) {
+  const counters::held counted(counter::visitors);
+  counters::add(counter::visitors_total);
+  net::socket_stream outside(net::any_socket(std::move(who.socket)), net::socket_stream::purpose::visitor,
+                             net::to_string(who.peer));
+  visit here(who, outside, *inside);
+  visits_.push_back(here);
+  if (where == beginning::elsewhere) {
+    outside.put_back(first);
+  } else {
+    // Many a visitor has already said what it wants: in one frame it costs the client one waking.
+    const bytes_view said = outside.waiting();
+    const bytes_view early = said.first(std::min(said.size(), early_bytes));
+    first.insert(first.end(), early.begin(), early.end());
+    outside.consume(early.size());
+    const auto sent = co_await inside->write(first);
+    if (!sent) co_return;
+  }
+  here.greeting = false;
+  first = {}; // a visit is long, and there are many
+  const auto totals = co_await net::splice(outside, *inside);
+  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_,
+             totals.a_to_b, totals.b_to_a, totals.failure ? ", " : "",
+             totals.failure ? totals.failure.message() : "");
+}
+
+} // namespace gotunnel::reverse
