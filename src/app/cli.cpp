@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ios>
 
 namespace gotunnel::app {
 namespace {
@@ -73,6 +74,9 @@ int fail(const std::exception& why, int code) {
 int run(int argc, char** argv) {
   // A peer that is gone shows as an error of the write, not as the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // A line of the log is one write to the system then, and those of two processes do not mix: an upgrade has
+  // two.
+  std::ios::sync_with_stdio(false);
   const arguments words(argv + std::min(argc, 1), argv + argc);
   hide_secret_argument(argc, argv);
   if (words.empty()) {

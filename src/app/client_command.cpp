@@ -109,7 +109,7 @@ int client_command(const arguments& given) {
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));
-  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, keys.file(), false}));
+  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, keys.file()}));
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));

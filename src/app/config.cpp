@@ -208,6 +208,13 @@ const option_set& status_options() {
   return options;
 }
 
+const option_set& upgrade_options() {
+  static const option_set options("server upgrade",
+                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
+                                   {"json", "", "", "one JSON object instead of a text for people"}});
+  return options;
+}
+
 const option_set& reload_options() {
   static const option_set options("server reload", {server_certs_option, json_option});
   return options;

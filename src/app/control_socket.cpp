@@ -80,10 +80,10 @@ asio::awaitable<void> ask(std::filesystem::path at, std::string request, duratio
 } // namespace
 
 control_socket::control_socket(const net::executor& where, const std::filesystem::path& directory,
-                               request_table requests)
+                               request_table requests, bool succeeds)
     : where_(where), path_(directory / control_socket_name), requests_(std::move(requests)), acceptor_(where),
       conversations_(where, "app") {
-  open();
+  open(succeeds);
 }
 
 void control_socket::close() {
@@ -95,7 +95,7 @@ void control_socket::close() {
   std::filesystem::remove(path_, gone);
 }
 
-void control_socket::open() {
+void control_socket::open(bool succeeds) {
   const auto give_up = [this](std::string_view why) {
     error_code ignored;
     acceptor_.close(ignored);
@@ -108,7 +108,7 @@ void control_socket::open() {
   struct ::stat there {};
   if (::lstat(path_.c_str(), &there) == 0) {
     if (!S_ISSOCK(there.st_mode)) return give_up("something that is no socket has that name");
-    if (answered(where_, at)) return give_up("another server has this directory");
+    if (!succeeds && answered(where_, at)) return give_up("another server has this directory");
     std::error_code gone;
     std::filesystem::remove(path_, gone);
   }

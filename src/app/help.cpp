@@ -30,6 +30,7 @@ std::string program_help() {
 std::string server_help() {
   return "usage: gotunnel server -secret-file FILE [OPTIONS]\n"
          "       gotunnel server status [-certs DIR] [-json]\n"
+         "       gotunnel server upgrade [-certs DIR] [-json]\n"
          "       gotunnel server reload [-certs DIR] [-json]\n"
          "\n"
          "Accepts clients and opens the public ports that they ask for. The first start makes a CA and a "
@@ -54,6 +55,23 @@ std::string status_help() {
          "\nexamples:\n"
          "  gotunnel server status -certs /var/lib/gotunnel/certs\n"
          "  gotunnel server status -json\n";
+}
+
+std::string upgrade_help() {
+  return "usage: gotunnel server upgrade [OPTIONS]\n"
+         "\n"
+         "Has the server that runs with this -certs directory start the program that now lies where it was "
+         "started "
+         "from, with the\n"
+         "same options, and hand everything over to it: clients, ports and visitors go on. A new process "
+         "that does "
+         "not start\n"
+         "changes nothing. SIGUSR2 does the same.\n"
+         "\n" +
+         upgrade_options().describe() +
+         "\nexamples:\n"
+         "  install -m 755 gotunnel-new /usr/local/bin/gotunnel && gotunnel server upgrade -certs "
+         "/var/lib/gotunnel/certs\n";
 }
 
 std::string reload_help() {

@@ -27,12 +27,19 @@ void require(bool done, const std::string& name, std::string_view what) {
   if (!done) throw wrong(name, fmt::format("cannot {}: {}", what, std::strerror(errno)));
 }
 
+using capability_sets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+constexpr std::uint32_t low_port = 1U << CAP_NET_BIND_SERVICE;
+
+bool set_capabilities(capability_sets sets) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
+}
+
 /// Keeps CAP_NET_BIND_SERVICE or nothing.
 bool set_capabilities(bool low_ports) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  if (low_ports) sets[0].effective = sets[0].permitted = 1U << CAP_NET_BIND_SERVICE;
-  return ::syscall(SYS_capset, &header, sets.data()) == 0;
+  capability_sets sets{};
+  if (low_ports) sets[0].effective = sets[0].permitted = low_port;
+  return set_capabilities(sets);
 }
 
 } // namespace
@@ -63,6 +70,15 @@ void become_user(const std::string& name, const new_user_needs& needs) {
   if (::access(needs.own.c_str(), R_OK | W_OK | X_OK) != 0)
     throw wrong(name, fmt::format("it cannot write to {}: {}; `chown -R {} {}`, and let it reach that place",
                                   needs.own.string(), std::strerror(errno), name, needs.own.string()));
+}
+
+void keep_low_ports() noexcept {
+  if (::geteuid() == 0) return; // keeps everything as it is
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  capability_sets sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0 || (sets[0].permitted & low_port) == 0) return;
+  sets[0].inheritable |= low_port;
+  if (set_capabilities(sets)) ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0);
 }
 
 } // namespace gotunnel::app

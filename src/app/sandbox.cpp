@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <link.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -98,21 +97,6 @@ private:
   net::descriptor rules_;
 };
 
-/// The loader that the kernel executes along with this program; empty for a static one.
-std::string interpreter() {
-  std::string path;
-  ::dl_iterate_phdr(
-      [](dl_phdr_info* object, std::size_t, void* to) {
-        for (int i = 0; i < object->dlpi_phnum; ++i)
-          if (object->dlpi_phdr[i].p_type == PT_INTERP)
-            *static_cast<std::string*>(to) =
-                reinterpret_cast<const char*>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
-        return 1; // the first object is the program
-      },
-      &path);
-  return path;
-}
-
 /// Where the name leads to now, and where it lies.
 void allow_reading_again(const ruleset& made, const std::filesystem::path& file) {
   std::error_code unknown;
@@ -131,9 +115,6 @@ std::string restrict_files(const sandbox_rules& rules) {
   made->allow("/dev/null", reading | LANDLOCK_ACCESS_FS_WRITE_FILE);
   if (!rules.read_again.empty()) allow_reading_again(*made, rules.read_again);
   for (const auto& path : rules.writable) made->allow(path, reading | changing | truncating);
-  if (rules.may_start_itself)
-    for (const std::string& path : {std::string("/proc/self/exe"), interpreter()})
-      if (!path.empty()) made->allow(path, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE);
   return made->enforce() ? fmt::format("Landlock {}", made->version) : "";
 }
 
@@ -151,7 +132,7 @@ std::string enter_sandbox(sandbox_mode mode, const sandbox_rules& rules) {
   if (mode == sandbox_mode::automatic && observed) return "no sandbox: built with a sanitizer";
   const bool settled = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   const std::string files = settled ? restrict_files(rules) : "";
-  const bool calls = settled && forbid_system_calls(rules.may_start_itself);
+  const bool calls = settled && forbid_system_calls();
   if (mode == sandbox_mode::on && (files.empty() || !calls))
     throw usage_error(
         fmt::format("-sandbox \"on\": this kernel has no {}; give -sandbox auto to go without it",

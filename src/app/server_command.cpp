@@ -3,14 +3,17 @@
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
+#include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/passed_socket.hpp"
 #include "gotunnel/app/privileges.hpp"
 #include "gotunnel/app/reloader.hpp"
 #include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/service_manager.hpp"
 #include "gotunnel/app/shutdown.hpp"
+#include "gotunnel/app/starter.hpp"
 #include "gotunnel/app/status.hpp"
 #include "gotunnel/app/tunnel_door.hpp"
+#include "gotunnel/app/upgrade.hpp"
 #include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/reverse/server.hpp"
 
@@ -18,6 +21,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include <unistd.h>
 
@@ -26,27 +30,195 @@ namespace {
 
 wall_time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-asio::awaitable<void> serve_until_stopped(asio::signal_set& signals, net::worker_pool& pool,
-                                          reverse::server& server, net::task_group& tasks,
-                                          service_manager& manager, duration grace) {
-  const int number = co_await stop_signal(signals);
-  manager.stopping("stopping: running connections may finish");
-  log::info("app", "{}: closing the doors; running connections may finish within {} s", ::strsignal(number),
-            std::chrono::duration_cast<std::chrono::seconds>(grace).count());
-  net::task_group impatience(pool.front().where(), "app");
-  impatience.spawn("second signal", exit_on_signal(signals));
-  co_await server.stop(grace);
+arguments with_command(const arguments& given) {
+  arguments words{"server"};
+  words.insert(words.end(), given.begin(), given.end());
+  return words;
+}
+
+/// A server process, from its options to its end. Members are made in their order, each from those before.
+class server_process {
+public:
+  server_process(const arguments& given, const parsed_options& options, server_config config);
+
+  int run();
+
+private:
+  [[nodiscard]] std::optional<tunnel_door> open_door(const parsed_options& options);
+  [[nodiscard]] starter begin_starter(const arguments& given) const;
+  [[nodiscard]] link::cert_store open_certificates() const;
+  [[nodiscard]] reverse::server_options options_of_server() const;
+  void begin_to_serve();
+  void say_ready();
+  [[nodiscard]] control_socket::request_table orders();
+
+  [[nodiscard]] asio::awaitable<std::string> report_status() const;
+  [[nodiscard]] asio::awaitable<std::string> hand_over();
+  asio::awaitable<void> upgrade_on_signals();
+  asio::awaitable<void> serve_until_stopped();
+
+  server_config config_;
+  net::descriptor passed_ = take_passed_socket();
+  service_manager manager_;
+  std::optional<net::parcel_socket> former_ = former_process();
+  bool succeeds_ = former_.has_value(); ///< another process has served before
+  net::worker_pool pool_;
+  // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
+  // once.
+  asio::signal_set stops_;
+  asio::signal_set hangups_;
+  asio::signal_set upgrades_;
+  std::optional<tunnel_door> door_; ///< none when a former process has it
+  starter next_;
+  link::cert_store certificates_;
+  keyring keys_;
+  reverse::server server_;
+  reloader again_;
+  upgrade upgrade_;
+  time_point started_ = std::chrono::steady_clock::now();
+  std::optional<control_socket> control_;
+  net::task_group tasks_;
+  net::task_group stopping_;
+};
+
+server_process::server_process(const arguments& given, const parsed_options& options, server_config config)
+    : config_(std::move(config)), pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
+      hangups_(pool_.front().where(), SIGHUP), upgrades_(pool_.front().where(), SIGUSR2),
+      // Addresses before certificates: a start that fails on one of them has written nothing.
+      door_(open_door(options)), next_(begin_starter(given)), certificates_(open_certificates()),
+      keys_(std::move(config_.secret), config_.seed_peers, link::gate_keys_limit),
+      server_(pool_, options_of_server()), again_(certificates_, keys_, config_.seed_peers,
+                                                  {[this](const auto& context) { server_.renew(context); },
+                                                   [this](const auto& keys) { server_.renew(keys); }},
+                                                  manager_),
+      upgrade_(next_, server_), tasks_(pool_.front().where(), "app"),
+      stopping_(pool_.front().where(), "app") {
+  if (!manager_.trouble().empty()) log::warn("app", "{}", manager_.trouble());
+  log::debug("app", "{}", enter_sandbox(config_.sandbox, {{config_.certs}, keys_.file()}));
+}
+
+std::optional<tunnel_door> server_process::open_door(const parsed_options& options) {
+  const auto where = pool_.front().where();
+  if (!config_.bind_host.empty()) try_public_address(where, config_.bind_host, options.text("bind"));
+  if (former_) return std::nullopt;
+  return open_tunnel_door(where, std::move(passed_), config_.listen, options.text("listen"));
+}
+
+/// All doors that need the power of root are open: what starts the next process has as little as this one.
+starter server_process::begin_starter(const arguments& given) const {
+  if (!config_.user.empty()) become_user(config_.user, {config_.certs, config_.allow_ports.any_below(1024)});
+  return starter::begin(with_command(given));
+}
+
+link::cert_store server_process::open_certificates() const {
+  auto opened = link::cert_store::open(config_.certs, now());
+  if (opened.created())
+    log::info("app", "made a new CA and server certificate in {}", config_.certs.string());
+  warn_of(opened);
+  return opened;
+}
+
+reverse::server_options server_process::options_of_server() const {
+  return {config_.listen,
+          {config_.bind_host, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
+          keys_.keys(),
+          make_server_context(certificates_, config_.seed_peers),
+          config_.allow_clients,
+          config_.resume_window};
+}
+
+int server_process::run() {
+  begin_to_serve();
+  control_.emplace(pool_.front().where(), config_.certs, orders(), succeeds_);
+  if (!control_->trouble().empty()) log::warn("app", "{}", control_->trouble());
+  say_ready();
+  tasks_.spawn("control socket", control_->serve());
+  tasks_.spawn("upgrades", upgrade_on_signals());
+  tasks_.spawn("certificates", again_.watch(config_.cert_check));
+  tasks_.spawn("hangups", again_.on_signals(hangups_));
+  tasks_.spawn("watchdog", manager_.keep_alive());
+  stopping_.spawn("signals", serve_until_stopped());
+  pool_.run();
+  log::info("app", "stopped");
+  return 0;
+}
+
+void server_process::begin_to_serve() {
+  if (!former_) return server_.start(std::move(door_->listener));
+  const auto taken = server_.take_over(*former_);
+  former_.reset();
+  if (!taken)
+    throw std::runtime_error(
+        fmt::format("cannot take over from the former process: {}", taken.error().message()));
+  log::info("app", "took over {} clients, {} ports and {} visitors", taken->sessions, taken->ports,
+            taken->visitors);
+}
+
+/// Whoever started the former process has read it already.
+void server_process::say_ready() {
+  const auto address = server_.address();
+  if (!succeeds_) {
+    const std::string text = banner({net::to_string(address), door_->host, address.port(),
+                                     certificates_.authority(), certificates_.authority_facts().pin,
+                                     keys_.keys()->first().secret, ::isatty(STDOUT_FILENO) == 1});
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+  manager_.ready(fmt::format("serving on {}", net::to_string(address)));
+}
+
+control_socket::request_table server_process::orders() {
+  return {{"status", {[this] { return report_status(); }}},
+          {"reload", {[this] { return again_.answer(); }, reload_limit}},
+          {"upgrade", {[this] { return hand_over(); }, upgrade_limit}}};
+}
+
+asio::awaitable<std::string> server_process::report_status() const {
+  co_return status_json({net::to_string(server_.address()), config_.workers,
+                         std::chrono::steady_clock::now() - started_, server_.held_ports()});
+}
+
+asio::awaitable<std::string> server_process::hand_over() {
+  const auto outcome = co_await upgrade_.perform();
+  if (outcome.trouble.empty()) {
+    manager_.main_process(static_cast<pid_t>(outcome.receipt.successor));
+    stops_.cancel();
+  }
+  co_return upgrade_json(outcome);
+}
+
+/// SIGUSR2 is `gotunnel server upgrade`.
+asio::awaitable<void> server_process::upgrade_on_signals() {
+  for (;;) {
+    auto [ec, number] = co_await upgrades_.async_wait(net::token);
+    if (ec) co_return;
+    [[maybe_unused]] const std::string outcome = co_await hand_over();
+  }
+}
+
+asio::awaitable<void> server_process::serve_until_stopped() {
+  const int number = co_await stop_signal(stops_);
+  const bool handed_over = number == 0;
+  if (!handed_over) manager_.stopping("stopping: running connections may finish");
+  log::info("app", "{}: closing the doors; running connections may finish within {} s",
+            handed_over ? "another process serves" : ::strsignal(number),
+            std::chrono::duration_cast<std::chrono::seconds>(config_.grace).count());
+  net::task_group impatience(pool_.front().where(), "app");
+  impatience.spawn("second signal", exit_on_signal(stops_));
+  co_await server_.stop(config_.grace);
   impatience.cancel();
   co_await impatience.join();
-  tasks.cancel();
-  pool.release();
+  tasks_.cancel();
+  pool_.release();
 }
 
 } // namespace
 
 int server_command(const arguments& given) {
-  if (!given.empty() && given.front() == "status") return status_command({given.begin() + 1, given.end()});
-  if (!given.empty() && given.front() == "reload") return reload_command({given.begin() + 1, given.end()});
+  const arguments rest(given.begin() + (given.empty() ? 0 : 1), given.end());
+  if (!given.empty() && given.front() == "status") return status_command(rest);
+  if (!given.empty() && given.front() == "reload") return reload_command(rest);
+  if (!given.empty() && given.front() == "upgrade") return upgrade_command(rest);
   const auto options = server_options().parse(given);
   if (options.help_wanted()) {
     std::fputs(server_help().c_str(), stdout);
@@ -55,70 +227,7 @@ int server_command(const arguments& given) {
   server_config config = read_server_config(options);
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
-
-  net::descriptor passed = take_passed_socket();
-  service_manager manager;
-  if (!manager.trouble().empty()) log::warn("app", "{}", manager.trouble());
-
-  // Addresses before certificates: a start that fails on one of them has written nothing.
-  net::worker_pool pool(config.workers);
-  // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
-  // once.
-  asio::signal_set signals(pool.front().where(), SIGINT, SIGTERM);
-  asio::signal_set hangups(pool.front().where(), SIGHUP);
-  auto door =
-      open_tunnel_door(pool.front().where(), std::move(passed), config.listen, options.text("listen"));
-  if (!config.bind_host.empty())
-    try_public_address(pool.front().where(), config.bind_host, options.text("bind"));
-
-  if (!config.user.empty()) become_user(config.user, {config.certs, config.allow_ports.any_below(1024)});
-  auto certificates = link::cert_store::open(config.certs, now());
-  if (certificates.created())
-    log::info("app", "made a new CA and server certificate in {}", config.certs.string());
-  warn_of(certificates);
-
-  keyring keys(std::move(config.secret), config.seed_peers, link::gate_keys_limit);
-  reverse::server server(pool,
-                         {config.listen,
-                          {config.bind_host, config.allow_ports, config.allow_visitors, config.resume_hold},
-                          keys.keys(),
-                          make_server_context(certificates, config.seed_peers),
-                          config.allow_clients,
-                          config.resume_window});
-  reloader again(certificates, keys, config.seed_peers,
-                 {[&](const auto& context) { server.renew(context); },
-                  [&](const auto& keys_now) { server.renew(keys_now); }},
-                 manager);
-  const auto started = std::chrono::steady_clock::now();
-  const auto status = [&]() -> asio::awaitable<std::string> {
-    co_return status_json({net::to_string(server.address()), config.workers,
-                           std::chrono::steady_clock::now() - started, server.held_ports()});
-  };
-  const auto reload = [&again] { return again.answer(); };
-  control_socket control(pool.front().where(), config.certs,
-                         {{"status", {status}}, {"reload", {reload, reload_limit}}});
-  if (!control.trouble().empty()) log::warn("app", "{}", control.trouble());
-  log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.certs}, keys.file(), true}));
-  server.start(std::move(door.listener));
-  const auto address = server.address();
-  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  const std::string text =
-      banner({net::to_string(address), door.host, address.port(), certificates.authority(),
-              certificates.authority_facts().pin, keys.keys()->first().secret, terminal});
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
-  manager.ready(fmt::format("serving on {}", net::to_string(address)));
-
-  net::task_group tasks(pool.front().where(), "app");
-  net::task_group stopping(pool.front().where(), "app");
-  tasks.spawn("control socket", control.serve());
-  tasks.spawn("certificates", again.watch(config.cert_check));
-  tasks.spawn("hangups", again.on_signals(hangups));
-  tasks.spawn("watchdog", manager.keep_alive());
-  stopping.spawn("signals", serve_until_stopped(signals, pool, server, tasks, manager, config.grace));
-  pool.run();
-  log::info("app", "stopped");
-  return 0;
+  return server_process(given, options, std::move(config)).run();
 }
 
 } // namespace gotunnel::app

@@ -13,12 +13,16 @@
 #include <cstring>
 #include <utility>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 namespace gotunnel::app {
 namespace {
+
+// The manager reads what it is told all the time.
+constexpr std::chrono::milliseconds main_process_patience{2000};
 
 std::string_view variable(const char* name) {
   const char* const value = std::getenv(name);
@@ -99,7 +103,13 @@ void service_manager::stopping(std::string_view status) {
   tell(fmt::format("STOPPING=1\nSTATUS={}\n", status));
 }
 
-void service_manager::main_process(pid_t process) { tell(fmt::format("MAINPID={}\n", process)); }
+/// With a sign of life, which the next process can give only when this was heard. Unheard, the manager would
+/// take the end of this process for that of the service: it is worth a wait.
+void service_manager::main_process(pid_t process) {
+  pollfd question{socket_.get(), POLLOUT, 0};
+  if (listens()) ::poll(&question, 1, static_cast<int>(main_process_patience.count()));
+  tell(fmt::format("MAINPID={}\n{}", process, watchdog_ > duration::zero() ? "WATCHDOG=1\n" : ""));
+}
 
 asio::awaitable<void> service_manager::keep_alive() {
   while (watchdog_ > duration::zero()) {

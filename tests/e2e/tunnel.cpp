@@ -51,13 +51,14 @@ server_process::server_process(const scratch_directory& room, const server_setup
   options.environment.emplace_back("GOTUNNEL_SECRET", setup.secret);
   options.directory = room.path().string();
   options.limits = setup.limits;
+  const std::string file = setup.program.empty() ? program() : setup.program;
   options.pass = setup.passed_socket;
   if (setup.passed_socket >= 0) {
     // The shell knows the number of the process that it becomes.
-    const words shell{"-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"", program()};
+    const words shell{"-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"", file};
     options.arguments.insert(options.arguments.begin(), shell.begin(), shell.end());
   }
-  child_ = std::make_unique<child_process>(setup.passed_socket < 0 ? program() : "/bin/sh", options);
+  child_ = std::make_unique<child_process>(setup.passed_socket < 0 ? file : "/bin/sh", options);
   const auto line = child_->wait_for(output::out, "gotunnel server is ready on ", patience);
   if (!line) give_up("banner of the server", *child_);
   port_ = port_of(*line);

@@ -54,6 +54,7 @@ struct server_setup {
   std::string certs = "certs"; ///< in the room
   std::vector<std::pair<std::string, std::string>> environment{};
   std::vector<resource_limit> limits{};
+  std::string program{};  ///< another file with it; empty: program()
   int passed_socket = -1; ///< one that listens, given as a service manager does
 };
 

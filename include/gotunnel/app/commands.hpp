@@ -12,6 +12,8 @@ using arguments = std::vector<std::string>;
 int server_command(const arguments& given);
 /// `gotunnel server status`, without these two words.
 int status_command(const arguments& given);
+/// `gotunnel server upgrade`, without these two words.
+int upgrade_command(const arguments& given);
 /// `gotunnel server reload`, without these two words.
 int reload_command(const arguments& given);
 int client_command(const arguments& given);

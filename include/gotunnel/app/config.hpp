@@ -69,6 +69,7 @@ struct client_config {
 
 [[nodiscard]] const option_set& server_options();
 [[nodiscard]] const option_set& status_options();
+[[nodiscard]] const option_set& upgrade_options();
 [[nodiscard]] const option_set& reload_options();
 [[nodiscard]] const option_set& client_options();
 [[nodiscard]] const option_set& pki_options();

@@ -48,7 +48,9 @@ public:
   };
   using request_table = std::map<std::string, request, std::less<>>;
 
-  control_socket(const net::executor& where, const std::filesystem::path& directory, request_table requests);
+  /// `succeeds`: whoever listens there is the process that this one has taken over from.
+  control_socket(const net::executor& where, const std::filesystem::path& directory, request_table requests,
+                 bool succeeds = false);
   control_socket(const control_socket&) = delete;
   control_socket& operator=(const control_socket&) = delete;
   ~control_socket() { close(); }
@@ -64,7 +66,7 @@ public:
 private:
   using protocol = asio::local::stream_protocol;
 
-  void open();
+  void open(bool succeeds);
   asio::awaitable<void> accept_all();
   asio::awaitable<void> converse(protocol::socket socket);
   [[nodiscard]] asio::awaitable<std::string> answer(std::string_view line);

@@ -12,6 +12,7 @@ namespace gotunnel::app {
 [[nodiscard]] std::string program_help();
 [[nodiscard]] std::string server_help();
 [[nodiscard]] std::string status_help();
+[[nodiscard]] std::string upgrade_help();
 [[nodiscard]] std::string reload_help();
 [[nodiscard]] std::string client_help();
 [[nodiscard]] std::string pki_help();

@@ -19,5 +19,7 @@ struct new_user_needs {
 };
 
 void become_user(const std::string& name, const new_user_needs& needs);
+/// What become_user() kept for ports below 1024 is kept by the program that this process becomes, too.
+void keep_low_ports() noexcept;
 
 } // namespace gotunnel::app

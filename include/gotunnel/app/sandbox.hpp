@@ -1,6 +1,6 @@
 // What the process may no longer do once it serves: Landlock for files, seccomp for system calls.
 //
-//   log::debug("app", "{}", enter_sandbox(mode, {.writable = {certs}, .read_again = file, .may_start_itself = true}));
+//   log::debug("app", "{}", enter_sandbox(mode, {.writable = {certs}, .read_again = file}));
 //
 // After everything was opened, and before threads are started: both hold for the calling thread and what it
 // starts, for ever. Files: everything below `writable`; reading the files beside `read_again`, and where the
@@ -30,9 +30,6 @@ struct sandbox_rules {
   /// A file; empty: none. A rule holds for the file that was there, and this one may be replaced by another
   /// of its name: so it is for all files below its directory, unless that is the root.
   std::filesystem::path read_again{};
-  /// The program's own file may be executed: a server that is upgraded starts its successor. A client never
-  /// starts anything.
-  bool may_start_itself = false;
 };
 
 /// What was done, for the log.

@@ -8,7 +8,7 @@
 
 namespace gotunnel::app {
 
-/// `execution`: programs may be started (which ones is Landlock's matter). False when the kernel refused.
-[[nodiscard]] bool forbid_system_calls(bool execution);
+/// False when the kernel refused.
+[[nodiscard]] bool forbid_system_calls();
 
 } // namespace gotunnel::app
