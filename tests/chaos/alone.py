@@ -37,6 +37,7 @@ class Room:
         for name in ("client", "server"):
             if name in self.processes.running:
                 self.tunnel.leave(name)
+        self.tunnel.leave_successor()
 
     def visit(self, count=0, seed=0, patience=30):
         with self.line.inside("left"):

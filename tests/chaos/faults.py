@@ -1,4 +1,5 @@
-"""Faults of the line that a session outlives: they are made while one long transfer and a database are at work.
+"""Faults that a session outlives, of the line and of the server: they are made while one long transfer and a database are at
+work.
 
 Each takes the Stage (see shared.py), makes its fault, and says what it did. How long each takes is known beforehand.
 """
@@ -82,6 +83,15 @@ def down(stage):
     return "the client's interface down for 2 s"
 
 
+def replaced(stage):
+    count = 3
+    for _ in range(count):
+        stage.tunnel.upgrade()
+        time.sleep(stage.chance.uniform(1, 2))
+    return f"the server upgraded, {count} times in a row"
+
+
 FAULTS = [Fault("reset", 8, reset, 6), Fault("silence", 6, silence, 2), Fault("forgotten", 5, forgotten, 2),
           Fault("delayed", 6, delayed, 0), Fault("reordered", 5, reordered, 0), Fault("slow", 5, slow, 0),
-          Fault("moved", 6, moved, 4), Fault("down", 5, down, 2)]
+          Fault("moved", 6, moved, 4), Fault("down", 5, down, 2),
+          Fault("replaced", 8, replaced, 6)]

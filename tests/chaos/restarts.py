@@ -1,14 +1,11 @@
 """The server ends and another takes its place: killed, which ends connections, or upgraded, which ends none."""
 
-import os
-import signal
-import subprocess
 import threading
 import time
 
 import source
-from result import Result, skipped
-from tunnel import PATIENCE, await_that
+from result import Result
+from tunnel import await_that
 
 MEGABYTE = 1024 * 1024
 
@@ -45,9 +42,6 @@ def killed(room):
 
 def upgraded(room):
     """In the middle of downloads, with visitors who ask beside them."""
-    upgrade = [room.tunnel.gotunnel, "server", "upgrade"]
-    if subprocess.run([*upgrade, "-help"], capture_output=True, timeout=PATIENCE).returncode != 0:
-        return skipped("upgraded", "this gotunnel has no `server upgrade`")
     room.open()
     size, seeds = 16 * MEGABYTE, range(1, 5)
     room.line.tell("rate", "100mbit")
@@ -57,23 +51,17 @@ def upgraded(room):
     reader = threading.Thread(target=lambda: came.append(source.drain(downloads, size, seeds)))
     reader.start()
     worst = max(source.ask(each, b"before") for each in visitors)
-    old = room.tunnel.status()["pid"]
-    said = subprocess.run([*upgrade, "-certs", room.tunnel.certs], capture_output=True, text=True, timeout=PATIENCE)
-    wrong = [] if said.returncode == 0 else [f"upgrade: {said.stderr.strip()}"]
+    said = room.tunnel.upgrade()
     for _ in range(20):
         worst = max([worst, *(source.ask(each, b"still here?") for each in visitors)])
         time.sleep(0.05)
-    new = await_that(room.tunnel.status, "the new server")["pid"]
-    wrong += [] if new != old else ["the server is the same process"]
+    wrong = [] if said["pid"] == room.tunnel.status()["pid"] else ["another process answers"]
     reader.join()
     lost, right = came[0]
     wrong += [] if right else ["what was fetched meanwhile is wrong"]
     wrong += [] if room.served() else ["a new visitor is not served"]
     room.line.tell("rate", "unlimited")
-    room.processes.running.pop("server").wait(PATIENCE)
     for each in (*downloads, *visitors):
         each.close()
-    os.kill(new, signal.SIGTERM)
-    await_that(lambda: not os.path.exists(f"/proc/{new}"), "the end of the new server")
     return Result("upgraded", "the server upgraded in mid-transfer", f"{len(seeds)} downloads and 10 visitors who ask",
-                  len(seeds) * size - lost, lost, 1000 * worst, wrong=wrong)
+                  len(seeds) * size - lost, lost, 1000 * worst, resumed=1, wrong=wrong)

@@ -139,4 +139,5 @@ def run(options, line, processes, wanted):
           f"{transactions}", flush=True)
     stage.tunnel.leave("client-transfer")
     stage.tunnel.leave("client-database")
+    stage.tunnel.leave_successor()
     return results

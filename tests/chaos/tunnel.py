@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import line as lines
+from processes import Failure
 
 TUNNEL_PORT = 7000
 PATIENCE = 30  # seconds; many times what anything here takes on a machine that does nothing else
@@ -22,6 +23,7 @@ class Tunnel:
         self.place = processes.place
         self.certs = self.place / "certs"
         self.secret = self.place / "secret"
+        self.successor = None  # process id of the server after an upgrade, which is no child of ours
         if not self.secret.exists():
             self.secret.touch(0o600)
             self.secret.write_text(secrets.token_hex(24) + "\n")
@@ -56,11 +58,40 @@ class Tunnel:
         os.kill(process.pid, signal.SIGKILL)
         process.wait(PATIENCE)
 
+    def upgrade(self):
+        """Has another process serve, and waits for the end of the one before; what the command said of it."""
+        command = [self.gotunnel, "server", "upgrade", "-json", "-certs", self.certs]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
+        if done.returncode != 0:
+            raise Failure(f"upgrade: {done.stderr.strip()}")
+        said, former = json.loads(done.stdout), self.successor
+        self.successor = said["pid"]
+        if "server" in self.processes.running:
+            self.processes.running.pop("server").wait(PATIENCE)
+        if former:
+            await_that(lambda: ended(former), "the end of the former server")
+        return said
+
+    def leave_successor(self):
+        """By SIGTERM, if there is one."""
+        if self.successor:
+            os.kill(self.successor, signal.SIGTERM)
+            await_that(lambda: ended(self.successor), "the end of the new server")
+            self.successor = None
+
     def status(self):
         """What `server status` says, or None while nobody answers."""
         done = subprocess.run([self.gotunnel, "server", "status", "-json", "-certs", self.certs], capture_output=True,
                               text=True, timeout=PATIENCE)
         return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def ended(pid):
+    """Also when nobody has asked yet how."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def descriptors(pid):
