@@ -1,7 +1,7 @@
 // What TCP sockets are told once, when they are made.
 //
-// net/tcp tells listeners and dialled sockets; what a listener accepts inherits it, which spares every visitor
-// the calls. All of it tunes: a kernel that refuses an option still carries the bytes.
+// net/tcp tells listeners and dialled sockets; what a listener accepts inherits it, which spares every
+// visitor the calls. All of it tunes: a kernel that refuses an option still carries the bytes.
 #pragma once
 
 namespace gotunnel::net {
