@@ -268,8 +268,9 @@ asio::awaitable<void> server_session::serve_visitor(visitor who) {
     if (!sent) co_return;
   }
   const auto totals = co_await net::splice(outside, **inside);
-  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", outside.peer(), client_, totals.a_to_b,
-             totals.b_to_a, totals.failure ? ", " : "", totals.failure ? totals.failure.message() : "");
+  log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_,
+             totals.a_to_b, totals.b_to_a, totals.failure ? ", " : "",
+             totals.failure ? totals.failure.message() : "");
 }
 
 void server_session::ping(duration limit, std::function<void(bool)> answer) {
