@@ -88,11 +88,12 @@ enum class progress { stands, under_way };
 
 /// Within one machine a connection stands at once. Then no timer need be set, and nothing be waited for.
 template <class Socket>
-result<progress> begin(Socket& socket, const typename Socket::endpoint_type& to) {
+result<progress> begin(Socket& socket, const typename Socket::endpoint_type& to, bool speaks) {
   error_code ec;
   socket.open(to.protocol(), ec);
   if (!ec) socket.non_blocking(true, ec);
   if (ec) return ec;
+  if (speaks) let_ack_wait(socket.native_handle());
   if (::connect(socket.native_handle(), to.data(), static_cast<socklen_t>(to.size())) == 0)
     return progress::stands;
   if (errno != EINPROGRESS) return last_error();
@@ -127,10 +128,10 @@ result<any_socket> renewed(Socket& socket) {
 
 /// One address, one attempt.
 template <class Protocol>
-task<any_socket> connect_one(typename Protocol::endpoint to, duration limit) {
+task<any_socket> connect_one(typename Protocol::endpoint to, duration limit, bool speaks) {
   const auto where = co_await asio::this_coro::executor;
   typename Protocol::socket socket(where);
-  const auto begun = begin(socket, to);
+  const auto begun = begin(socket, to, speaks);
   if (!begun) co_return begun.error();
   if constexpr (std::is_same_v<Protocol, tcp>) tune(socket, to);
   if (*begun == progress::stands) co_return any_socket(std::move(socket));
@@ -201,18 +202,18 @@ task<any_socket> connect_any(const endpoints& order, duration limit) {
 
 } // namespace
 
-task<any_socket> dial(wire::host_port address, duration limit) {
+task<any_socket> dial(wire::host_port address, duration limit, bool speaks) {
   const auto begin = std::chrono::steady_clock::now();
   const auto order = co_await resolve(address, limit);
   if (!order) co_return order.error();
   const duration left = limit - (std::chrono::steady_clock::now() - begin);
-  if (order->size() == 1) co_return co_await connect_one<tcp>(order->front(), left);
+  if (order->size() == 1) co_return co_await connect_one<tcp>(order->front(), left, speaks);
   co_return co_await connect_any(*order, left);
 }
 
 task<any_socket> dial(wire::unix_path path, duration limit) {
   using local = asio::local::stream_protocol;
-  co_return co_await connect_one<local>(local::endpoint(path.path), limit);
+  co_return co_await connect_one<local>(local::endpoint(path.path), limit, false);
 }
 
 } // namespace gotunnel::net

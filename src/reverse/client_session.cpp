@@ -158,7 +158,7 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
     const auto header = co_await read_header(*inside);
     if (!header) co_return;
   }
-  auto socket = co_await dial_target();
+  auto socket = co_await dial_target(!inside->waiting().empty());
   if (!socket) {
     const auto held_back = dial_reports_.allow(std::chrono::steady_clock::now());
     if (held_back)
@@ -202,10 +202,10 @@ net::task<> client_session::read_header(mux::mux_stream& inside) {
   co_return result<>();
 }
 
-net::task<net::any_socket> client_session::dial_target() {
+net::task<net::any_socket> client_session::dial_target(bool speaks) {
   if (const auto* path = std::get_if<wire::unix_path>(&target_))
     co_return co_await net::dial(*path, local_dial_limit);
-  co_return co_await net::dial(std::get<wire::host_port>(target_), local_dial_limit);
+  co_return co_await net::dial(std::get<wire::host_port>(target_), local_dial_limit, speaks);
 }
 
 void client_session::stop(duration grace) {

@@ -47,6 +47,13 @@ BOOST_AUTO_TEST_CASE(nobody_asks_whether_this_machine_is_there) {
   BOOST_TEST(option_of(near, SOL_SOCKET, SO_KEEPALIVE) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(an_ack_waits_for_the_bytes_that_go_with_it) {
+  const loopback_socket fresh(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  BOOST_TEST(option_of(fresh, IPPROTO_TCP, TCP_QUICKACK) == 1);
+  net::let_ack_wait(fresh.descriptor());
+  BOOST_TEST(option_of(fresh, IPPROTO_TCP, TCP_QUICKACK) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_carrier_has_a_short_queue_and_finds_out_that_it_is_dead) {
   const loopback_listener door;
   const auto carrier = loopback_socket::connect(door.port());

@@ -15,8 +15,9 @@
 namespace gotunnel::net {
 
 /// A connected socket on the caller's executor, or the error of the last address tried; errc::timed_out after
-/// `limit`.
-[[nodiscard]] task<any_socket> dial(wire::host_port address, duration limit);
+/// `limit`. `speaks`: bytes are there to be written as soon as it stands; the last word of the handshake then
+/// goes with them, and the other side is woken once and not twice.
+[[nodiscard]] task<any_socket> dial(wire::host_port address, duration limit, bool speaks = false);
 [[nodiscard]] task<any_socket> dial(wire::unix_path path, duration limit);
 
 /// The same as bytes, with IPv4-mapped addresses as IPv4.

@@ -1,7 +1,7 @@
 // What TCP sockets are told once, when they are made.
 //
-// net/tcp tells listeners and dialled sockets; what a listener accepts inherits it, which spares every visitor
-// the calls. All of it tunes: a kernel that refuses an option still carries the bytes.
+// net/tcp tells listeners and dialled sockets; what a listener accepts inherits it, which spares every
+// visitor the calls. All of it tunes: a kernel that refuses an option still carries the bytes.
 #pragma once
 
 namespace gotunnel::net {
@@ -10,6 +10,8 @@ namespace gotunnel::net {
 void tune_tcp(int socket) noexcept;
 /// The same for a connection to this very machine, whose other end cannot vanish without a word.
 void tune_near_tcp(int socket) noexcept;
+/// Before it connects, when bytes are there to be sent: the ACK that ends the handshake goes with them.
+void let_ack_wait(int socket) noexcept;
 /// On top of it: a short standing queue (TCP_NOTSENT_LOWAT) and a limit on unacknowledged data
 /// (TCP_USER_TIMEOUT, RFC 5482).
 void tune_carrier(int socket) noexcept;

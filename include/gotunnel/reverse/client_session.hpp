@@ -78,7 +78,7 @@ private:
   asio::awaitable<void> serve_visitor(mux::mux_stream_ptr inside);
   asio::awaitable<void> wind_down();
   [[nodiscard]] net::task<> read_header(mux::mux_stream& inside);
-  [[nodiscard]] net::task<net::any_socket> dial_target();
+  [[nodiscard]] net::task<net::any_socket> dial_target(bool speaks);
   void opened(const wire::bound_answer& answer);
 
   net::executor where_;
