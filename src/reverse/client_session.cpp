@@ -66,7 +66,12 @@ asio::awaitable<void> client_session::control() {
     if (!outcome_.was_ready && !outcome_.refusal) mux_->abort(errc::timed_out);
   });
   control_ = std::move(*stream);
-  const auto ended = native_ ? co_await bind_native(*control_) : co_await bind_seed(*control_);
+  // Not one expression: g++ 12 evaluates both arms of a choice that awaits.
+  result<> ended;
+  if (native_)
+    ended = co_await bind_native(*control_);
+  else
+    ended = co_await bind_seed(*control_);
   if (!ended) mux_->close(ended.error());
 }
 

@@ -29,7 +29,8 @@ bool receive_window::consume(std::size_t count, std::uint64_t session_drained, t
   const bool was_due = due();
   consumed_ += count;
   if (!limited_ || was_due || !due()) return false;
-  half_took_ = now - started_;
+  // A record may have it begin later than now.
+  half_took_ = std::max<duration>(now - started_, duration::zero());
   others_drained_ = session_drained - consumed_ - others_before_;
   return true;
 }
@@ -100,6 +101,7 @@ void receive_window::load(record_reader& from) noexcept {
   half_took_ = from.take_duration();
   from.require(1 <= window_ && window_ <= largest_window);
   from.require(announced_ <= consumed_ && consumed_ <= received_ && received_ <= limit_);
+  from.require(limit_ - announced_ <= largest_window);
 }
 
 void send_credit::save(record_writer& to) const {
