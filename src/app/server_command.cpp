@@ -91,7 +91,7 @@ server_process::server_process(const arguments& given, const parsed_options& opt
                                                   {[this](const auto& context) { server_.renew(context); },
                                                    [this](const auto& keys) { server_.renew(keys); }},
                                                   manager_),
-      upgrade_(next_, server_), tasks_(pool_.front().where(), "app"),
+      upgrade_(next_, server_, manager_), tasks_(pool_.front().where(), "app"),
       stopping_(pool_.front().where(), "app") {
   if (!manager_.trouble().empty()) log::warn("app", "{}", manager_.trouble());
   log::debug("app", "{}", enter_sandbox(config_.sandbox, {{config_.certs}, keys_.file()}));
@@ -132,6 +132,7 @@ int server_process::run() {
   control_.emplace(pool_.front().where(), config_.certs, orders(), succeeds_);
   if (!control_->trouble().empty()) log::warn("app", "{}", control_->trouble());
   say_ready();
+  former_.reset(); // it waits for that
   tasks_.spawn("control socket", control_->serve());
   tasks_.spawn("upgrades", upgrade_on_signals());
   tasks_.spawn("certificates", again_.watch(config_.cert_check));
@@ -146,7 +147,6 @@ int server_process::run() {
 void server_process::begin_to_serve() {
   if (!former_) return server_.start(std::move(door_->listener));
   const auto taken = server_.take_over(*former_);
-  former_.reset();
   if (!taken)
     throw std::runtime_error(
         fmt::format("cannot take over from the former process: {}", taken.error().message()));
@@ -180,10 +180,7 @@ asio::awaitable<std::string> server_process::report_status() const {
 
 asio::awaitable<std::string> server_process::hand_over() {
   const auto outcome = co_await upgrade_.perform();
-  if (outcome.trouble.empty()) {
-    manager_.main_process(static_cast<pid_t>(outcome.receipt.successor));
-    stops_.cancel();
-  }
+  if (outcome.trouble.empty()) stops_.cancel();
   co_return upgrade_json(outcome);
 }
 

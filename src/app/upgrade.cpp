@@ -15,6 +15,9 @@ namespace {
 
 namespace json = boost::json;
 
+// From `go` to the control socket of the new process.
+constexpr duration serving_limit = 5s;
+
 upgrade_outcome failed(std::string why) { return {std::move(why), {}}; }
 
 std::string trouble_of(const error_code& why) {
@@ -62,6 +65,9 @@ asio::awaitable<upgrade_outcome> upgrade::attempt() {
   if (!ready) co_return failed("the new process was not ready in time");
   const auto receipt = co_await server_.hand_over(next);
   if (!receipt) co_return failed(trouble_of(receipt.error()));
+  manager_.main_process(static_cast<pid_t>(receipt->successor));
+  // Its end of the conversation: it serves, and is there for whoever asks next. Late, it serves all the same.
+  [[maybe_unused]] const bool serves = co_await next.readable(serving_limit);
   upgrade_outcome done;
   done.receipt = *receipt;
   co_return done;

@@ -1,14 +1,16 @@
 // An upgrade: another process, of the program as it is on the disk now, goes on with what this one serves.
 //
-//   upgrade order(starter, server);
+//   upgrade order(starter, server, manager);
 //   const upgrade_outcome done = co_await order.perform();      // on the front worker
 //
 // The new process is started, reads options and files, and says that it is ready, all of which takes its time
 // and changes nothing; then this one stands still for a moment while everything goes over (reverse/handover).
-// On success this process serves nobody any more who could go on, and is to be stopped. A new process that
+// On success this process serves nobody any more who could go on, and is to be stopped; the service manager
+// has been told, and the new process answers on the control socket. A new process that
 // does not start, dies, or takes too long changes nothing: this one serves on. One at a time.
 #pragma once
 
+#include "gotunnel/app/service_manager.hpp"
 #include "gotunnel/app/starter.hpp"
 #include "gotunnel/reverse/server.hpp"
 
@@ -30,7 +32,8 @@ struct upgrade_outcome {
 
 class upgrade {
 public:
-  upgrade(starter& next, reverse::server& server) noexcept : next_(next), server_(server) {}
+  upgrade(starter& next, reverse::server& server, service_manager& manager) noexcept
+      : next_(next), server_(server), manager_(manager) {}
 
   [[nodiscard]] asio::awaitable<upgrade_outcome> perform();
 
@@ -39,6 +42,7 @@ private:
 
   starter& next_;
   reverse::server& server_;
+  service_manager& manager_;
   bool under_way_ = false;
 };
 
