@@ -209,9 +209,7 @@ const option_set& status_options() {
 }
 
 const option_set& upgrade_options() {
-  static const option_set options("server upgrade",
-                                  {{"certs", "DIR", "certs", "directory of the server's certificates"},
-                                   {"json", "", "", "one JSON object instead of a text for people"}});
+  static const option_set options("server upgrade", {server_certs_option, json_option});
   return options;
 }
 

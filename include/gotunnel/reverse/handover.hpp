@@ -10,6 +10,8 @@
 //   next -> former   taken     all of that is in place
 //   former -> next   go        from now on it is the next one's; sent, it cannot be taken back
 //
+// The next one ends the conversation when it serves, and can be asked itself.
+//
 // All sessions come first, then ports, then visitors. The former process moves nothing from `door` to `go`,
 // for handover_limit at most: less than a peer's patience with its silence. A conversation that ends earlier
 // changes nothing for it: it goes on as if there had been none.
