@@ -1,7 +1,9 @@
 #include "gotunnel/net/socket_stream.hpp"
 
+#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/last_error.hpp"
 #include "gotunnel/net/move_socket.hpp"
+#include "gotunnel/net/send_buffer.hpp"
 #include "gotunnel/net/tcp_options.hpp"
 
 #include <algorithm>
@@ -23,6 +25,9 @@ constexpr std::size_t visitor_read = 64 * 1024 - 8;
 // Written after the kernel has said that it can take something, before it is asked again: short messages are
 // not worth a question each, and a batch that follows the question may be sixteen times as long.
 constexpr std::size_t unasked = 16 * 1024;
+// Nobody tells when a carrier whose buffer is filled by the line takes more. Of a line that needs so large a
+// buffer this is a small part of the round trip.
+constexpr duration look_again = 2ms;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -143,10 +148,35 @@ task<> socket_stream::send(bytes_view bytes, int flags) {
     }
     if (errno == EINTR) continue;
     if (!would_block(errno)) co_return last_error();
-    auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
-    if (ec) co_return ec;
+    const auto room = co_await await_room();
+    if (!room) co_return room.error();
   }
   co_return result<>();
+}
+
+/// Returns when the kernel calls the socket writable, or may take more nevertheless: then after a pause, for
+/// it may have refused just now.
+task<> socket_stream::await_room() {
+  for (bool paused = false; use_ == purpose::carrier; paused = true) {
+    const auto buffer = send_buffer::of(socket_.native_handle());
+    if (!buffer.filled_by_line()) break;
+    if (paused && buffer.takes_more()) co_return result<>();
+    if (!startup_) startup_ = std::make_unique<bbr_startup>(std::chrono::steady_clock::now());
+    mind_startup();
+    co_await sleep_for(look_again);
+    if (!socket_.is_open()) co_return errc::closed;
+  }
+  auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
+  if (ec) co_return ec;
+  co_return result<>();
+}
+
+void socket_stream::mind_startup() noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (!startup_->due(now)) return;
+  const int of = socket_.native_handle();
+  if (const auto limit = startup_->advise(bbr_startup::look(of), now))
+    ::setsockopt(of, SOL_SOCKET, SO_MAX_PACING_RATE, &*limit, sizeof *limit);
 }
 
 task<> socket_stream::shut() {
@@ -196,13 +226,12 @@ void socket_stream::leave() {
 
 task<> socket_stream::wait_writable() {
   if (!socket_.is_open()) co_return errc::closed;
+  if (startup_ && startup_->slowed()) mind_startup();
   if (slack_ > 0) co_return result<>();
   slack_ = unasked;
   pollfd question{socket_.native_handle(), POLLOUT, 0};
   if (::poll(&question, 1, 0) == 1) co_return result<>();
-  auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
-  if (ec) co_return ec;
-  co_return result<>();
+  co_return co_await await_room();
 }
 
 duration socket_stream::round_trip() const {

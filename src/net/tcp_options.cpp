@@ -7,9 +7,6 @@
 namespace gotunnel::net {
 namespace {
 
-// Unsent bytes that the kernel may hold before it calls the carrier writable: what an interactive frame waits
-// behind.
-constexpr int carrier_unsent_bytes = 128 * 1024;
 // Data unacknowledged for this long means that the path is dead: inside the 15 s in which a silent death must
 // be found.
 constexpr int carrier_unacknowledged_ms = 14'000;

@@ -3,8 +3,8 @@
 // Reads wait for readiness first and borrow a block only when bytes are there, so an idle connection holds no
 // buffer. Writes go to the kernel directly and wait only when it is full. Where the kernel tells (TCP_INQ,
 // net/tcp_options) that the end is behind the last bytes it is read with them; that is for visitors and local
-// services. What ends both ways is closed by the later end, and write_last() lets the FIN leave with the
-// bytes.
+// services. A carrier whose buffer the line fills is filled to its end (net/send_buffer). What ends both ways
+// is closed by the later end, and write_last() lets the FIN leave with the bytes.
 //
 // The connection can go on in another process, which was given the descriptor: leave() then ends this one's
 // part in it. What was read and not consumed, and what a write() had already sent, has to be told there; what
@@ -12,6 +12,7 @@
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/net/bbr_startup.hpp"
 #include "gotunnel/net/stream.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -57,6 +58,8 @@ public:
 
 private:
   task<> send(bytes_view bytes, int flags);
+  task<> await_room();
+  void mind_startup() noexcept;
   void receive();
   [[nodiscard]] bytes_view lend() const { return buffer_.span().subspan(begin_, end_ - begin_); }
 
@@ -70,7 +73,8 @@ private:
   std::size_t slack_ = 0; ///< bytes that may be written before the kernel is asked again whether it can
   int failure_ = 0;       ///< found behind buffer_: errno
   bool ended_ = false;    ///< the end is behind buffer_
-  bool likely_readable_ = false; ///< the last read left something: try before waiting
+  bool likely_readable_ = false;         ///< the last read left something: try before waiting
+  std::unique_ptr<bbr_startup> startup_; ///< of a carrier whose buffer the line has filled
 };
 
 } // namespace gotunnel::net

@@ -4,7 +4,13 @@
 // visitor the calls. All of it tunes: a kernel that refuses an option still carries the bytes.
 #pragma once
 
+#include <cstddef>
+
 namespace gotunnel::net {
+
+/// Unsent bytes that the kernel may hold before it calls a carrier not writable: what an interactive frame
+/// waits behind.
+inline constexpr std::size_t carrier_unsent_bytes = 128 * 1024;
 
 /// NODELAY, keepalive, and TCP_INQ: a read tells whether more is there.
 void tune_tcp(int socket) noexcept;
