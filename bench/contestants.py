@@ -62,6 +62,7 @@ class Contestant:
 class Gotunnel(Contestant):
     name = "gotunnel"
     title = "TLS 1.3, all streams of a client over one connection"
+    client_options = ()
 
     def missing(self):
         return None if os.access(self.paths.gotunnel, os.X_OK) else str(self.paths.gotunnel)
@@ -81,7 +82,7 @@ class Gotunnel(Contestant):
         processes.start(name, [self.paths.gotunnel, "client", "-server", f"{self.host}:{server}", "-secret-file",
                                self.keys.secret, "-ca", self.keys.place / "gotunnel/ca.crt", "-remote-port", public,
                                "-local-target", f"127.0.0.1:{target}", "-state-dir", processes.place / f"state-{name}",
-                               "-grace", "1s"])
+                               "-grace", "1s", *self.client_options])
 
     def open(self, processes, target):
         public = machine.free_port()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A local service for many visitors at once, and what they know of it.
 
-  source.py PORT        prints `serving`
+  source.py PORT [HOST]        prints `serving`
 
 A visitor says how many bytes it wants, and by which seed; these come, and then the end. Who wants none gets back whatever it
 says from then on.
@@ -61,8 +61,8 @@ class Guest:
         return bool(self.waiting or self.left or self.echo)
 
 
-def serve(port):
-    listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+def serve(port, host="127.0.0.1"):
+    listener = socket.create_server((host, port), backlog=4096)
     waiter = selectors.DefaultSelector()
     waiter.register(listener, selectors.EVENT_READ)
     print("serving", flush=True)
@@ -141,4 +141,4 @@ def digest_of(seed, count):
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), *sys.argv[2:])
