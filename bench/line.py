@@ -53,9 +53,9 @@ class Line:
         """The command that does this one at that end, as the same process."""
         return ["nsenter", f"--net={self.network(side)}", *(str(word) for word in command)]
 
-    def do(self, side, *command):
+    def do(self, side, *command, patience=20):
         """To its end; what it printed. Fails loudly: a fault that was not made proves nothing."""
-        done = subprocess.run(self.at(side, *command), capture_output=True, text=True, timeout=20)
+        done = subprocess.run(self.at(side, *command), capture_output=True, text=True, timeout=patience)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout

@@ -25,9 +25,6 @@ constexpr std::size_t visitor_read = 64 * 1024 - 8;
 // Written after the kernel has said that it can take something, before it is asked again: short messages are
 // not worth a question each, and a batch that follows the question may be sixteen times as long.
 constexpr std::size_t unasked = 16 * 1024;
-// Nobody tells when a carrier whose buffer is filled by the line takes more. Of a line that needs so large a
-// buffer this is a small part of the round trip.
-constexpr duration look_again = 2ms;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -148,31 +145,36 @@ task<> socket_stream::send(bytes_view bytes, int flags) {
     }
     if (errno == EINTR) continue;
     if (!would_block(errno)) co_return last_error();
-    const auto room = co_await await_room();
-    if (!room) co_return room.error();
+    if (use_ == purpose::carrier) {
+      const auto room = co_await await_room(true);
+      if (!room) co_return room.error();
+    } else {
+      auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
+      if (ec) co_return ec;
+    }
   }
   co_return result<>();
 }
 
-/// Returns when the kernel calls the socket writable, or may take more nevertheless: then after a pause, for
-/// it may have refused just now.
-task<> socket_stream::await_room() {
-  for (bool paused = false; use_ == purpose::carrier; paused = true) {
-    const auto buffer = send_buffer::of(socket_.native_handle());
-    if (!buffer.filled_by_line()) break;
-    if (paused && buffer.takes_more()) co_return result<>();
-    if (!startup_) startup_ = std::make_unique<bbr_startup>(std::chrono::steady_clock::now());
+/// Returns when the kernel calls the carrier writable, or takes more nevertheless. Whom it has just `refused`
+/// it is not asked again before a pause.
+task<> socket_stream::await_room(bool refused) {
+  const int of = socket_.native_handle();
+  for (auto buffer = send_buffer::of(of); buffer.filled_by_line(); buffer = send_buffer::of(of)) {
     mind_startup();
-    co_await sleep_for(look_again);
+    if (!refused && buffer.takes_more()) co_return result<>();
+    co_await sleep_for(buffer.pause());
     if (!socket_.is_open()) co_return errc::closed;
+    refused = false;
   }
   auto [ec] = co_await socket_.async_wait(any_socket::wait_write, token);
   if (ec) co_return ec;
   co_return result<>();
 }
 
-void socket_stream::mind_startup() noexcept {
+void socket_stream::mind_startup() {
   const auto now = std::chrono::steady_clock::now();
+  if (!startup_) startup_ = std::make_unique<bbr_startup>();
   if (!startup_->due(now)) return;
   const int of = socket_.native_handle();
   if (const auto limit = startup_->advise(bbr_startup::look(of), now))
@@ -231,7 +233,7 @@ task<> socket_stream::wait_writable() {
   slack_ = unasked;
   pollfd question{socket_.native_handle(), POLLOUT, 0};
   if (::poll(&question, 1, 0) == 1) co_return result<>();
-  co_return co_await await_room();
+  co_return co_await await_room(false);
 }
 
 duration socket_stream::round_trip() const {

@@ -53,8 +53,29 @@ BOOST_AUTO_TEST_CASE(what_a_peer_does_not_read_is_seen_to_wait) {
   }
   const send_buffer after = send_buffer::of(near.descriptor());
   BOOST_TEST(after.taken > after.size / 2);
-  BOOST_TEST(!after.takes_more());
-  if (after.filled_by_line()) BOOST_TEST(after.unsent > 0U);
+  if (after.filled_by_line()) {
+    BOOST_TEST(after.unsent > 0U);
+    BOOST_TEST(!after.takes_more());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_in_queues_is_enough) {
+  send_buffer buffer{.size = 4 * mib, .taken = 3 * mib};
+  BOOST_TEST(buffer.takes_more());
+  buffer.queues = true;
+  BOOST_TEST(!buffer.takes_more());
+  using namespace std::chrono_literals;
+  BOOST_TEST(!gotunnel::net::queues_stand(125ms, 100ms));
+  BOOST_TEST(gotunnel::net::queues_stand(126ms, 100ms));
+}
+
+BOOST_AUTO_TEST_CASE(the_pause_is_what_the_line_takes_for_what_may_wait) {
+  using namespace std::chrono_literals;
+  BOOST_TEST((send_buffer{.rate = 65'536'000}.pause() == 1ms));
+  BOOST_TEST((send_buffer{.rate = 10'000'000'000}.pause() == 100us));
+  BOOST_TEST((send_buffer{.rate = ~std::uint64_t{0}}.pause() == 100us));
+  BOOST_TEST((send_buffer{.rate = 1000}.pause() == 10ms));
+  BOOST_TEST((send_buffer{}.pause() == 10ms));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_asked_holds_nothing) {

@@ -23,7 +23,7 @@ namespace gotunnel::net {
 class bbr_startup {
 public:
   /// Bytes a second.
-  using rate = std::uint64_t;
+  using rate = unsigned long;
   static constexpr rate unlimited = ~rate{0};
 
   struct view {
@@ -35,16 +35,16 @@ public:
   /// Of a TCP socket; nothing where BBR is not at work.
   [[nodiscard]] static std::optional<view> look(int socket) noexcept;
 
-  explicit bbr_startup(time_point now) noexcept : due_(now + patience_) {}
-
   [[nodiscard]] bool due(time_point now) const noexcept { return now >= due_; }
   [[nodiscard]] bool slowed() const noexcept { return slowed_; }
-  /// The pacing limit to be set from now on, if it is to be another.
+  /// The pacing limit to be set from now on, if it is to be another. The first look only remembers what it
+  /// saw; a later one slows down when the line has not carried much more since.
   [[nodiscard]] std::optional<rate> advise(const std::optional<view>& seen, time_point now) noexcept;
 
 private:
-  duration patience_ = 1s; ///< doubled by every attempt
-  time_point due_;
+  duration patience_ = 1s; ///< between two looks; doubled by every attempt
+  time_point due_{};
+  rate carried_before_ = 0; ///< at the last look; 0: never
   bool slowed_ = false;
 };
 

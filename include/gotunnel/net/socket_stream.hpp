@@ -58,8 +58,8 @@ public:
 
 private:
   task<> send(bytes_view bytes, int flags);
-  task<> await_room();
-  void mind_startup() noexcept;
+  task<> await_room(bool refused);
+  void mind_startup();
   void receive();
   [[nodiscard]] bytes_view lend() const { return buffer_.span().subspan(begin_, end_ - begin_); }
 

@@ -8,8 +8,8 @@
 
 namespace gotunnel::net {
 
-/// Unsent bytes that the kernel may hold before it calls a carrier not writable: what an interactive frame
-/// waits behind.
+/// Unsent bytes from which on the kernel takes no more of a carrier (it calls it writable below half of
+/// them): what an interactive frame waits behind.
 inline constexpr std::size_t carrier_unsent_bytes = 128 * 1024;
 
 /// NODELAY, keepalive, and TCP_INQ: a read tells whether more is there.
