@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import shutil
 import subprocess
 
 SERVER = "10.77.0.1"
@@ -19,6 +20,13 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 class NotPossible(Exception):
     """This machine does not let us make networks."""
+
+
+def obstacle(*programs):
+    """Why nobody can work in networks of their own with these programs here, or None."""
+    if os.geteuid() != 0:
+        return "it takes root to enter networks"
+    return next((f"{each} is not installed" for each in ("nsenter", "ip", "ss", *programs) if not shutil.which(each)), None)
 
 
 class Line:

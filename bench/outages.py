@@ -26,6 +26,14 @@ WINDOW = 15        # seconds after a fault until a visitor without an answer han
 RESTART_AFTER = 1  # seconds after which a client that has ended is started again
 
 
+class Paths:
+    """What a build directory has for both ends of a line."""
+
+    def __init__(self, build):
+        self.gotunnel = (build / "gotunnel").resolve()
+        self.wan = (build / "bench/wan/wan").resolve()
+
+
 class Apart(Processes):
     """As Processes, with the server at the left end of the line and whoever else at the right one, or all of them left."""
 

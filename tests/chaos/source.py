@@ -87,9 +87,9 @@ def serve(port, host="127.0.0.1"):
                 guest.socket.close()
 
 
-def visit(port, count, seed, patience=30):
+def visit(port, count, seed, patience=30, host="127.0.0.1"):
     """A visitor that has said what it wants."""
-    sock = socket.create_connection(("127.0.0.1", port), timeout=patience)
+    sock = socket.create_connection((host, port), timeout=patience)
     sock.sendall(REQUEST.pack(count, seed))
     return sock
 
