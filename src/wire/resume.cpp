@@ -20,7 +20,8 @@ bytes_view resume::next(time_point now, std::size_t most) {
   if (written_ == log_.end() && wants_write()) {
     // A full log must not keep the ACK back that would empty the peer's.
     const bytes_span room = log_.room();
-    log_.commit(core_.transmit(room.first(std::min(room.size(), full() ? least_batch : most)), now));
+    const std::size_t left = std::max(full() ? 0 : limit_ - log_.size(), least_batch);
+    log_.commit(core_.transmit(room.first(std::min({room.size(), left, most})), now));
   }
   return log_.from(written_);
 }
