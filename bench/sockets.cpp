@@ -40,6 +40,10 @@ void switch_on(const descriptor& socket, int level, int option) {
 
 } // namespace
 
+void limit_unsent(int socket, int bytes) {
+  if (setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) != 0) fail("setsockopt");
+}
+
 void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 address parse_address(std::string_view text) {

@@ -23,6 +23,7 @@ constexpr char count_mark = 'c';
 
 /// As iperf3 has it for TCP.
 constexpr std::size_t flood_block = std::size_t{128} * 1024;
+constexpr int flood_unsent = 128 * 1024;
 
 /// For ever, on one thread for echo and one for bulk, so that neither measures the other's queue.
 int serve(std::uint16_t port);

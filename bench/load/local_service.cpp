@@ -25,6 +25,7 @@ bool would_block() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || 
 class flood_room {
 public:
   void admit(int socket, char mark) {
+    limit_unsent(socket, flood_unsent);
     poller_.add(socket, mark == upload_mark ? EPOLLIN : EPOLLIN | EPOLLOUT, mark);
   }
 
