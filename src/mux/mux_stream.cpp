@@ -35,37 +35,76 @@ void mux_stream::consume(std::size_t count) {
   owner_->wake();
 }
 
+/// What the core borrows until it says that it has sent it: a cancelled writer takes it back on its way out.
+/// What was to be the end is none then.
+class mux_stream::offering {
+public:
+  offering(mux_stream& stream, bool last) : self_(stream), last_(last) {
+    self_.offered_ = true;
+    self_.owner_->wake();
+  }
+  offering(const offering&) = delete;
+  offering& operator=(const offering&) = delete;
+  ~offering() {
+    const bool untold = self_.offered_ && !self_.owner_->ended();
+    self_.offered_ = false;
+    if (untold && last_) self_.reset(wire::smux_reset_reason::aborted);
+    if (untold) self_.owner_->core_.withdraw(self_.id_);
+  }
+
+  /// Neither sent nor failed. A peer without RST may have forgotten the stream when it sent its FIN.
+  [[nodiscard]] bool waits() {
+    if (!self_.offered_ || self_.failure_) return false;
+    session& owner = *self_.owner_;
+    if (self_.peer_finished_ && !owner.peer_resets_ && !forgotten_)
+      forgotten_.emplace(owner.where_, owner.forgotten_after_, [this] { self_.forgotten_by_peer(); });
+    return true;
+  }
+
+private:
+  mux_stream& self_;
+  bool last_;
+  std::optional<net::deadline> forgotten_;
+};
+
 net::task<> mux_stream::send(bytes_view bytes, bool last) {
   if (failure_) co_return failure_;
   if (bytes.empty()) co_return result<>();
   const auto taken = owner_->core_.submit(id_, bytes);
   if (!taken) co_return taken.error();
   if (last) owner_->core_.finish(id_); // the FIN leaves in the batch of the last byte
-  offered_ = true;
-  owner_->wake();
-
-  // The core borrows `bytes` until it says so; a cancelled writer takes them back on its way out. What was to
-  // be the end is none then.
-  struct take_back {
-    mux_stream& self;
-    bool last;
-    ~take_back() {
-      const bool untold = self.offered_ && !self.owner_->ended();
-      self.offered_ = false;
-      if (untold && last) self.reset(wire::smux_reset_reason::aborted);
-      if (untold) self.owner_->core_.withdraw(self.id_);
-    }
-  } const guard{*this, last};
-
-  std::optional<net::deadline> forgotten;
-  while (offered_ && !failure_) {
-    if (peer_finished_ && !owner_->peer_resets_ && !forgotten)
-      forgotten.emplace(owner_->where_, owner_->forgotten_after_, [this] { forgotten_by_peer(); });
-    co_await writable_.wait();
-  }
+  offering borrowed(*this, last);
+  while (borrowed.waits()) co_await writable_.wait();
   if (offered_) co_return failure_;
   shut_ |= last;
   co_return result<>();
+}
+
+net::task<byte_source::taken> mux_stream::write_from(byte_source& source) {
+  struct noted_source final : byte_source {
+    noted_source(mux_stream& stream, byte_source& inner) : self(stream), from(inner) {}
+    taken take(bytes_span room) override {
+      got = from.take(room);
+      self.shut_ |= got.last; // at once, for whoever saves the stream
+      return got;
+    }
+    mux_stream& self;
+    byte_source& from;
+    taken got;
+  } noted(*this, source);
+
+  if (failure_) co_return failure_;
+  if (shut_ && source.take({}).last) co_return byte_source::taken{0, true}; // said before it was saved
+  const auto offered = owner_->core_.submit(id_, noted);
+  if (!offered) co_return offered.error();
+  if (*offered == wire::smux_core::submission::finished) {
+    owner_->wake();
+    co_return noted.got;
+  }
+  offering borrowed(*this, false);
+  while (borrowed.waits()) co_await writable_.wait();
+  if (offered_) co_return failure_;
+  co_return noted.got;
 }
 
 net::task<> mux_stream::shut() {

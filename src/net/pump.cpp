@@ -12,9 +12,29 @@
 namespace gotunnel::net {
 namespace {
 
-/// One direction, until the end of `from`, which it hands on as a half-close, or a failure. One coroutine,
-/// for each visitor has two of them as long as it is idle.
-asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+// One direction, until the end of `from`, which it hands on as a half-close, or a failure. One coroutine, for
+// each visitor has two of them as long as it is idle.
+
+/// Nothing of `from` is held while `to` does not want it.
+asio::awaitable<void> pump_source(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+  for (;;) {
+    const auto ready = co_await from.wait_readable();
+    if (!ready) {
+      to.close(ending::abort);
+      if (!failure) failure = ready.error();
+      break;
+    }
+    const auto taken = co_await to.write_from(*from.source());
+    if (!taken) {
+      if (!failure) failure = taken.error();
+      break;
+    }
+    carried += taken->count;
+    if (taken->last) break;
+  }
+}
+
+asio::awaitable<void> pump_loans(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
   result<> outcome;
   while (outcome) {
     const auto bytes = co_await from.read();
@@ -38,6 +58,11 @@ asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, err
     if (last) break;
   }
   if (!outcome && !failure) failure = outcome.error();
+}
+
+asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+  return from.source() != nullptr ? pump_source(from, to, carried, failure)
+                                  : pump_loans(from, to, carried, failure);
 }
 
 /// Sees to it that the end of `from` is not held up by a `to` that takes nothing. Small, for every visitor

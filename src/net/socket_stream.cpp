@@ -51,6 +51,11 @@ received receive_and_ask(int socket, bytes_span to) noexcept {
   return got;
 }
 
+bool end_is_next(int socket) noexcept {
+  std::byte next;
+  return ::recv(socket, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 std::optional<tcp_info> tcp_facts(const any_socket& of) noexcept {
   tcp_info info{};
   socklen_t size = sizeof info;
@@ -68,30 +73,60 @@ socket_stream::socket_stream(any_socket socket, purpose use, std::string peer)
 
 socket_stream::~socket_stream() { close(ending::abort); }
 
+task<> socket_stream::wait_readable() {
+  if (begin_ < end_ || ended_) co_return result<>();
+  if (!socket_.is_open()) co_return errc::closed;
+  if (failure_ != 0) co_return error_code(failure_, boost::system::system_category());
+  if (!likely_readable_) {
+    auto [ec] = co_await socket_.async_wait(any_socket::wait_read, token);
+    if (ec) co_return ec;
+    if (!socket_.is_open()) co_return errc::closed;
+  }
+  co_return result<>();
+}
+
 task<bytes_view> socket_stream::read() {
   for (;;) {
     if (begin_ < end_ || ended_) co_return lend();
-    if (!socket_.is_open()) co_return errc::closed;
-    if (failure_ != 0) co_return error_code(failure_, boost::system::system_category());
-    if (!likely_readable_) {
-      auto [ec] = co_await socket_.async_wait(any_socket::wait_read, token);
-      if (ec) co_return ec;
-      if (!socket_.is_open()) co_return errc::closed;
-    }
-    receive();
+    const auto ready = co_await wait_readable();
+    if (!ready) co_return ready.error();
+    lend_received();
   }
 }
 
-bytes_view socket_stream::waiting() {
-  if (begin_ == end_ && !ended_ && failure_ == 0 && socket_.is_open()) receive();
-  return lend();
+byte_source::taken socket_stream::take(bytes_span room) {
+  std::size_t count = std::min(room.size(), end_ - begin_);
+  if (count > 0) {
+    std::copy_n(buffer_.span().data() + begin_, count, room.data());
+    consume(count);
+  } else if (begin_ == end_ && !ended_ && failure_ == 0 && socket_.is_open()) {
+    if (!room.empty())
+      count = receive(room);
+    else
+      ended_ = end_is_next(socket_.native_handle());
+  }
+  return {count, ended_ && begin_ == end_};
+}
+
+void socket_stream::lend_received() {
+  block fresh(use_ == purpose::carrier ? block_size::huge : block_size::large);
+  const bytes_span room = use_ == purpose::carrier ? fresh.span() : fresh.span().first(visitor_read);
+  const std::size_t filled = receive(room);
+  begin_ = 0;
+  end_ = filled;
+  if (filled == 0) return;
+  if (filled <= static_cast<std::size_t>(block_size::small)) {
+    // A few bytes may wait long for a slow peer: let them not hold a large block.
+    buffer_ = block(block_size::small);
+    std::memcpy(buffer_.span().data(), fresh.span().data(), filled);
+  } else {
+    buffer_ = std::move(fresh);
+  }
 }
 
 /// What has come: bytes, the end behind them, or a failure.
-void socket_stream::receive() {
+std::size_t socket_stream::receive(bytes_span room) {
   const int from = socket_.native_handle();
-  block fresh(use_ == purpose::carrier ? block_size::huge : block_size::large);
-  const bytes_span room = use_ == purpose::carrier ? fresh.span() : fresh.span().first(visitor_read);
   std::size_t filled = 0;
   bool more = false;
   do {
@@ -109,16 +144,7 @@ void socket_stream::receive() {
       failure_ = error;
   } while (more && filled < room.size());
   likely_readable_ = filled == room.size();
-  begin_ = 0;
-  end_ = filled;
-  if (filled == 0) return;
-  if (filled <= static_cast<std::size_t>(block_size::small)) {
-    // A few bytes may wait long for a slow peer: let them not hold a large block.
-    buffer_ = block(block_size::small);
-    std::memcpy(buffer_.span().data(), fresh.span().data(), filled);
-  } else {
-    buffer_ = std::move(fresh);
-  }
+  return filled;
 }
 
 void socket_stream::consume(std::size_t count) {

@@ -5,8 +5,6 @@
 #include "gotunnel/reverse/server_session.hpp"
 #include "gotunnel/wire/proxy_header.hpp"
 
-#include <algorithm>
-
 namespace gotunnel::reverse {
 namespace {
 
@@ -46,15 +44,14 @@ asio::awaitable<void> server_session::serve_visitor(visitor who, mux::mux_stream
     outside.put_back(first);
   } else {
     // Many a visitor has already said what it wants: in one frame it costs the client one waking.
-    const bytes_view said = outside.waiting();
-    const bytes_view early = said.first(std::min(said.size(), early_bytes));
-    first.insert(first.end(), early.begin(), early.end());
-    outside.consume(early.size());
+    const std::size_t header = first.size();
+    first.resize(header + early_bytes);
+    const auto said = outside.take(bytes_span(first).subspan(header));
+    first.resize(header + said.count);
     const auto sent = co_await inside->write(first);
     if (!sent) co_return;
   }
-  here.greeting = false;
-  first = {}; // a visit is long, and there are many
+  std::vector<std::byte>().swap(first); // a visit is long, and there are many
   const auto totals = co_await net::splice(outside, *inside);
   log::debug("reverse", "visitor {} of {}: {} bytes in, {} out{}{}", net::to_string(who.peer), client_,
              totals.a_to_b, totals.b_to_a, totals.failure ? ", " : "",

@@ -53,20 +53,41 @@ result<stream_id> smux_core::open() {
   return id;
 }
 
-result<> smux_core::submit(stream_id id, bytes_view bytes) {
+result<smux_stream*> smux_core::find_offerer(stream_id id) const noexcept {
   smux_stream* const stream = find(id);
   if (stream == nullptr) return errc::reset;
   if (stream->finishing) return errc::closed;
-  assert(stream->offer.empty() && !bytes.empty());
-  stream->offer = bytes;
-  schedule(*stream);
+  assert(!stream->offers());
+  return stream;
+}
+
+result<> smux_core::submit(stream_id id, bytes_view bytes) {
+  const auto stream = find_offerer(id);
+  if (!stream) return stream.error();
+  assert(!bytes.empty());
+  (*stream)->offer = bytes;
+  schedule(**stream);
   return {};
+}
+
+result<smux_core::submission> smux_core::submit(stream_id id, byte_source& source) {
+  const auto stream = find_offerer(id);
+  if (!stream) return stream.error();
+  // An end needs no window.
+  const bool ended = (*stream)->out.available() == 0 && source.take({}).last;
+  if (ended)
+    (*stream)->finishing = true;
+  else
+    (*stream)->source = &source;
+  schedule(**stream);
+  return ended ? submission::finished : submission::offered;
 }
 
 void smux_core::withdraw(stream_id id) noexcept {
   smux_stream* const stream = find(id);
   if (stream == nullptr) return;
   stream->offer = {};
+  stream->source = nullptr;
   forget_sent(id);
   schedule(*stream);
 }

@@ -30,7 +30,7 @@ void smux_core::save(record_writer& to) const {
   for (const auto& [id, stream] : streams_) {
     to.put(id);
     // An end behind an offer is offered anew with it.
-    const bool finishing = stream.finishing && stream.offer.empty();
+    const bool finishing = stream.finishing && !stream.offers();
     for (const bool each : {stream.from_peer, stream.syn_pending, stream.upd_pending, finishing,
                             stream.fin_sent, stream.peer_finished})
       to.put(each);

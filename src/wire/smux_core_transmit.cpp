@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace gotunnel::wire {
 namespace {
@@ -22,14 +23,21 @@ struct smux_core::frame_writer {
   [[nodiscard]] bool fits(std::size_t payload) const noexcept {
     return smux_header::size + payload <= room();
   }
-  void frame(smux_command command, stream_id id, bytes_view payload = {}) noexcept {
-    assert(fits(payload.size()));
-    encode(smux_header{version, command, static_cast<std::uint16_t>(payload.size()), id},
+  /// Where the payload of the next frame goes.
+  [[nodiscard]] bytes_span payload(std::size_t size) const noexcept {
+    assert(fits(size));
+    return out.subspan(filled + smux_header::size, size);
+  }
+  /// A frame whose payload is there already.
+  void frame_in_place(smux_command command, stream_id id, std::size_t size) noexcept {
+    encode(smux_header{version, command, static_cast<std::uint16_t>(size), id},
            out.subspan(filled).first<smux_header::size>());
-    filled += smux_header::size;
-    if (payload.empty()) return;
-    std::memcpy(out.data() + filled, payload.data(), payload.size());
-    filled += payload.size();
+    filled += smux_header::size + size;
+  }
+  void frame(smux_command command, stream_id id, bytes_view bytes = {}) noexcept {
+    const bytes_span to = payload(bytes.size());
+    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+    frame_in_place(command, id, bytes.size());
   }
 };
 
@@ -116,7 +124,7 @@ window_climate smux_core::climate() const noexcept {
 void smux_core::write_streams(frame_writer& to) {
   while (smux_scheduler::entry* const next = scheduler_.front()) {
     auto& stream = static_cast<smux_stream&>(*next);
-    if (!stream.offer.empty()) {
+    if (stream.offers()) {
       if (!write_data(to, stream)) return;
       continue;
     }
@@ -129,23 +137,39 @@ void smux_core::write_streams(frame_writer& to) {
   }
 }
 
-/// One frame of the stream's offer; false when `to` is full.
+/// One frame of what the stream offers; false when `to` is full.
 bool smux_core::write_data(frame_writer& to, smux_stream& stream) {
-  const auto size = static_cast<std::size_t>(
-      std::min<std::uint64_t>({stream.offer.size(), config_.max_frame, stream.out.available()}));
-  std::size_t now = size;
+  auto size = static_cast<std::size_t>(std::min<std::uint64_t>(config_.max_frame, stream.out.available()));
+  if (stream.source == nullptr) size = std::min(size, stream.offer.size());
   if (!to.fits(size)) {
     const bool worthwhile = to.filled == 0 || to.room() >= least_room;
     if (!worthwhile || !to.fits(1)) return false;
-    now = to.room() - smux_header::size;
+    size = to.room() - smux_header::size;
   }
-  to.frame(smux_command::psh, stream.id, stream.offer.first(now));
-  stream.offer = stream.offer.subspan(now);
-  stream.out.spend(now);
-  scheduler_.sent(stream, smux_header::size + now);
-  if (stream.offer.empty()) sent_.push_back(stream.id);
+  if (stream.source == nullptr)
+    write_offer(to, stream, size);
+  else
+    write_source(to, stream, size);
+  if (!stream.offers()) sent_.push_back(stream.id);
   schedule(stream);
   return true;
+}
+
+void smux_core::write_offer(frame_writer& to, smux_stream& stream, std::size_t size) {
+  to.frame(smux_command::psh, stream.id, stream.offer.first(size));
+  stream.offer = stream.offer.subspan(size);
+  stream.out.spend(size);
+  scheduler_.sent(stream, smux_header::size + size);
+}
+
+/// Up to `size` bytes; how many there are is known when they have been taken.
+void smux_core::write_source(frame_writer& to, smux_stream& stream, std::size_t size) {
+  const byte_source::taken got = std::exchange(stream.source, nullptr)->take(to.payload(size));
+  stream.finishing |= got.last;
+  if (got.count == 0) return;
+  to.frame_in_place(smux_command::psh, stream.id, got.count);
+  stream.out.spend(got.count);
+  scheduler_.sent(stream, smux_header::size + got.count);
 }
 
 std::optional<stream_id> smux_core::poll_sent() {

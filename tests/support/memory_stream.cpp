@@ -77,6 +77,14 @@ void memory_stream::consume(std::size_t count) {
   there_->changed_.notify();
 }
 
+byte_source::taken memory_stream::take(bytes_span room) {
+  memory_end& at = *here_;
+  const std::size_t count = std::min({room.size(), at.lent_.size() - at.lent_begin_, at.piece});
+  std::copy_n(at.lent_.data() + at.lent_begin_, count, room.data());
+  if (count > 0) consume(count);
+  return {count, at_end() && at.lent_.empty()};
+}
+
 net::task<> memory_stream::write(bytes_view bytes) {
   const auto allowed = here_->enter(step::write);
   if (!allowed) co_return allowed.error();

@@ -28,6 +28,7 @@ public:
   std::size_t piece = SIZE_MAX;      ///< the most that one read() lends
   std::size_t capacity = 256 * 1024; ///< bytes that may wait for this end before the other's writes wait
   duration round_trip{};             ///< what round_trip() says
+  bool gives = false;                ///< as a source
 
   /// The `nth` operation of this kind from now on fails, and all that follow.
   void fail(step which, std::size_t nth, error_code why);
@@ -73,7 +74,7 @@ private:
   std::array<bool, steps> stalled_{};
 };
 
-class memory_stream final : public net::stream {
+class memory_stream final : public net::stream, public byte_source {
 public:
   memory_stream(std::shared_ptr<memory_end> here, std::shared_ptr<memory_end> there, std::string peer);
   ~memory_stream() override;
@@ -84,6 +85,8 @@ public:
   net::task<> shut() override;
   bool at_end() const override { return here_->ended_ && !here_->broken_ && here_->inbox_.empty(); }
   void close(net::ending how) override;
+  byte_source* source() override { return here_->gives ? this : nullptr; }
+  taken take(bytes_span room) override;
   net::task<> wait_writable() override;
   duration round_trip() const override { return here_->round_trip; }
   void on_failure(std::function<void()> tell) override { here_->tell_failure_ = std::move(tell); }

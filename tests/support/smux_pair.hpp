@@ -5,10 +5,11 @@
 //   pair.verdict()  ->  "", or what went wrong
 //
 // Each step the clock moves on, and random things happen: streams open on either side, offer random amounts,
-// finish, are reset; what was received is drained in random amounts or not at all for a while; the carrier
-// delivers in random pieces. Every byte is a function of stream, direction and offset, and is compared where
-// it arrives. After `steps` nothing new begins, all readers read, and both machines must end without a
-// stream, without a buffered byte, and with next to nothing kept.
+// finish, are reset, now as bytes, now as a source that is asked for them; what was received is drained in
+// random amounts or not at all for a while; the carrier delivers in random pieces. Every byte is a function
+// of stream, direction and offset, and is compared where it arrives. After `steps` nothing new begins, all
+// readers read, and both machines must end without a stream, without a buffered byte, and with next to
+// nothing kept.
 //
 // A resumable session loses its carrier now and then (`cut_chance`): at any byte, also while what an earlier
 // cut took is sent anew, and with a write under way. Both lives go on, and after a while on another carrier;
@@ -83,7 +84,18 @@ public:
 
 private:
   /// One end of a stream, as its application sees it.
-  struct app {
+  struct app final : byte_source {
+    taken take(bytes_span room) override {
+      const auto count = std::min({room.size(), offer.size(), gives});
+      std::copy_n(offer.begin(), count, room.begin());
+      offer.erase(offer.begin(), offer.begin() + static_cast<std::ptrdiff_t>(count));
+      finished = ends && offer.empty();
+      return {count, finished};
+    }
+
+    bool asked = false;    ///< it is offered as a source
+    std::size_t gives = 0; ///< of the offer, when it is asked
+    bool ends = false;     ///< behind the offer
     std::uint64_t offered = 0;
     std::uint64_t received = 0;
     std::uint64_t drained = 0;
@@ -152,14 +164,14 @@ private:
       }
       write(here, id, state, closing);
       if (closing || now_ >= here.lazy_until) read(here, id, state);
-      const bool over =
-          state.finished && state.offer.empty() && state.peer_finished && state.drained == state.received;
+      const bool over = state.finished && !state.asked && state.offer.empty() && state.peer_finished &&
+                        state.drained == state.received;
       at = over && !here.core().alive(id) ? here.apps.erase(at) : std::next(at);
     }
   }
 
   void write(end& here, wire::stream_id id, app& state, bool closing) {
-    if (state.finished || !state.offer.empty()) return;
+    if (state.finished || state.asked || !state.offer.empty()) return;
     if (closing || chance(0.02)) {
       here.core().finish(id);
       state.finished = true;
@@ -168,8 +180,23 @@ private:
     if (!chance(0.5)) return;
     state.offer.resize(chance(0.3) ? between(1, 100) : between(1, options_.most_offered));
     for (std::byte& each : state.offer) each = content(id, here.name, state.offered++);
+    if (chance(0.4)) return offer_source(here, id, state);
     if (const auto taken = here.core().submit(id, state.offer); !taken)
       fail("submit: " + taken.error().message());
+  }
+
+  void offer_source(end& here, wire::stream_id id, app& state) {
+    state.ends = chance(0.1);
+    state.gives = state.ends ? state.offer.size() : between(0, state.offer.size());
+    const auto taken = here.core().submit(id, state);
+    state.asked = taken && *taken == wire::smux_core::submission::offered;
+    if (!taken) fail("submit: " + taken.error().message());
+  }
+  /// What it did not give it will offer again.
+  static void asked_once(app& state) {
+    state.asked = false;
+    state.offered -= state.offer.size();
+    state.offer.clear();
   }
 
   void read(end& here, wire::stream_id id, app& state) {
@@ -196,6 +223,10 @@ private:
     while (const auto id = here.core().poll_sent()) {
       const auto found = here.apps.find(*id);
       if (found == here.apps.end()) continue;
+      if (found->second.asked) {
+        asked_once(found->second);
+        continue;
+      }
       if (found->second.offer.empty()) fail("sent what was not offered");
       found->second.offer.clear();
     }
@@ -260,6 +291,7 @@ private:
     record_reader from(bytes);
     if (!next->out.load(from) || !from.whole()) return void(fail("cannot be loaded"));
     for (auto& [id, state] : here.apps) {
+      if (state.asked && !next->core.submit(id, state)) fail("cannot offer a source again");
       const bytes_view rest = here.core().offered(id);
       if (rest.empty()) continue;
       state.offer = std::vector<std::byte>(rest.begin(), rest.end());

@@ -1,9 +1,9 @@
 // One smux stream as a byte door.
 //
 // Reading lends what has arrived and, when it is consumed, grants the peer more window; writing waits until
-// the session has framed the bytes. shut() sends FIN and reading goes on. close(ending::abort), or dropping
-// the stream before both directions have ended, sends RST (FIN to peers that know no RST). On the worker of
-// its session, which it keeps alive.
+// the session has framed the bytes, which it asks a source for when it is the stream's turn. shut() sends FIN
+// and reading goes on. close(ending::abort), or dropping the stream before both directions have ended, sends
+// RST (FIN to peers that know no RST). On the worker of its session, which it keeps alive.
 #pragma once
 
 #include "gotunnel/base/byte_queue.hpp"
@@ -31,6 +31,7 @@ public:
   net::task<> shut() override;
   bool at_end() const override { return peer_finished_ && unread_.front().size() == unread_.size(); }
   net::task<> write_last(bytes_view bytes) override { return send(bytes, true); }
+  net::task<byte_source::taken> write_from(byte_source& source) override;
   void close(net::ending how) override;
   net::task<> wait_writable() override;
   void on_failure(std::function<void()> tell) override;
@@ -62,6 +63,7 @@ private:
   /// What is left of a write that waited.
   [[nodiscard]] result<std::vector<std::byte>> load(record_reader& from);
   net::task<> send(bytes_view bytes, bool last);
+  class offering;
 
   // What the session reports.
   void received(bytes_view bytes);

@@ -10,15 +10,19 @@
 
 #include "gotunnel/net/task.hpp"
 
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
 
+#include <cassert>
+#include <chrono>
 #include <utility>
 
 namespace gotunnel::net {
 
 class signal {
 public:
-  explicit signal(const executor& where) : timer_(where, asio::steady_timer::time_point::max()) {}
+  /// `where` is of an io_context, as every worker's is.
+  explicit signal(const executor& where) : timer_(loop_of(where), timer::time_point::max()) {}
 
   asio::awaitable<void> wait() {
     awaited_ = true;
@@ -29,8 +33,19 @@ public:
   }
 
 private:
-  asio::steady_timer timer_; // never expires; cancelling it wakes the waiters
-  bool awaited_ = false;     // spares the timer queue the notifications that nobody waits for
+  // A steady_timer with an executor of 8 bytes instead of 56: a visitor has three signals at each end.
+  using loop = asio::io_context::executor_type;
+  using clock = std::chrono::steady_clock;
+  using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, loop>;
+
+  static const loop& loop_of(const executor& where) {
+    const auto* const found = where.target<loop>();
+    assert(found != nullptr);
+    return *found;
+  }
+
+  timer timer_;          // never expires; cancelling it wakes the waiters
+  bool awaited_ = false; // spares the timer queue the notifications that nobody waits for
 };
 
 } // namespace gotunnel::net

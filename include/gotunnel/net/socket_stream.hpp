@@ -1,10 +1,11 @@
 // A connected TCP or Unix socket as a stream.
 //
 // Reads wait for readiness first and borrow a block only when bytes are there, so an idle connection holds no
-// buffer. Writes go to the kernel directly and wait only when it is full. Where the kernel tells (TCP_INQ,
-// net/tcp_options) that the end is behind the last bytes it is read with them; that is for visitors and local
-// services. A carrier whose buffer the line fills is filled to its end (net/send_buffer). What ends both ways
-// is closed by the later end, and write_last() lets the FIN leave with the bytes.
+// buffer; taken as from a source, bytes need none. Writes go to the kernel directly and wait only when it is
+// full. Where the kernel tells (TCP_INQ, net/tcp_options) that the end is behind the last bytes it is read
+// with them; that is for visitors and local services. A carrier whose buffer the line fills is filled to its
+// end (net/send_buffer). What ends both ways is closed by the later end, and write_last() lets the FIN leave
+// with the bytes.
 //
 // The connection can go on in another process, which was given the descriptor: leave() then ends this one's
 // part in it. What was read and not consumed, and what a write() had already sent, has to be told there; what
@@ -21,13 +22,14 @@ namespace gotunnel::net {
 
 using any_socket = asio::generic::stream_protocol::socket;
 
-class socket_stream final : public stream {
+class socket_stream final : public stream, public byte_source {
 public:
-  enum class purpose { visitor, carrier };
+  enum class purpose : std::uint8_t { visitor, carrier };
 
   socket_stream(any_socket socket, purpose use, std::string peer);
   ~socket_stream() override;
 
+  task<> wait_readable() override;
   task<bytes_view> read() override;
   void consume(std::size_t count) override;
   bool at_end() const override { return ended_; }
@@ -35,6 +37,8 @@ public:
   task<> shut() override;
   task<> write_last(bytes_view bytes) override;
   void close(ending how) override;
+  byte_source* source() override { return this; }
+  taken take(bytes_span room) override;
   task<> wait_writable() override;
   duration round_trip() const override;
   bool heard_within(duration limit) const override;
@@ -53,26 +57,25 @@ public:
   [[nodiscard]] bytes_view unread() const { return lend(); }
   /// Closes the descriptor and nothing more.
   void leave();
-  /// What has come already, as read() would lend it; without waiting, so it may be nothing.
-  [[nodiscard]] bytes_view waiting();
 
 private:
   task<> send(bytes_view bytes, int flags);
   task<> await_room(bool refused);
   void mind_startup();
-  void receive();
+  void lend_received();
+  [[nodiscard]] std::size_t receive(bytes_span room);
   [[nodiscard]] bytes_view lend() const { return buffer_.span().subspan(begin_, end_ - begin_); }
 
   any_socket socket_;
   std::string peer_;
-  purpose use_;
   block buffer_;
   std::size_t begin_ = 0; ///< buffer_[begin_, end_) was read and is not consumed
   std::size_t end_ = 0;
   std::size_t written_ = 0;
   std::size_t slack_ = 0; ///< bytes that may be written before the kernel is asked again whether it can
   int failure_ = 0;       ///< found behind buffer_: errno
-  bool ended_ = false;    ///< the end is behind buffer_
+  purpose use_;
+  bool ended_ = false;                   ///< the end is behind buffer_
   bool likely_readable_ = false;         ///< the last read left something: try before waiting
   std::unique_ptr<bbr_startup> startup_; ///< of a carrier whose buffer the line has filled
 };

@@ -7,6 +7,8 @@
 //   if (s.at_end()) co_await other.write_last(view);                // what was lent is all: the end goes with it
 //   s.close(ending::graceful or ending::abort);
 //
+//   co_await s.wait_readable(); co_await other.write_from(*s.source());   // where there is a source(): nothing is lent
+//
 // One read and one write may be waiting at once. An empty view is the end of the stream (the peer's
 // half-close). What was read and not consumed is lent again by the next read(). close() makes waiting
 // operations end with an error; it may be called more than once, and the destructor closes abruptly what is
@@ -14,7 +16,8 @@
 // drops what is unsent. All calls on the thread of the stream's worker.
 #pragma once
 
-#include "gotunnel/base/bytes.hpp"
+#include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/base/byte_source.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/net/task.hpp"
 
@@ -44,6 +47,28 @@ public:
     const auto written = co_await write(bytes);
     if (!written) co_return written.error();
     co_return co_await shut();
+  }
+
+  /// Returns when a read() would return at once, or a take() of the source have something to say.
+  [[nodiscard]] virtual task<> wait_readable() {
+    const auto there = co_await read();
+    if (!there) co_return there.error();
+    co_return result<>();
+  }
+  /// What read() would lend, to be taken when it is wanted; nullptr where bytes lie in the stream already.
+  [[nodiscard]] virtual byte_source* source() { return nullptr; }
+  /// Asks `source` once, when the stream can use the bytes, writes what it gives, and what write_last() says
+  /// if that was the last; both are the answer.
+  [[nodiscard]] virtual task<byte_source::taken> write_from(byte_source& source) {
+    const block room(block_size::large);
+    const auto got = source.take(room.span());
+    const bytes_view bytes = room.span().first(got.count);
+    result<> written;
+    if (bytes.empty() && got.last) written = co_await shut();
+    if (!bytes.empty() && got.last) written = co_await write_last(bytes);
+    if (!bytes.empty() && !got.last) written = co_await write(bytes);
+    if (!written) co_return written.error();
+    co_return got;
   }
 
   /// Returns when a write would leave at once: the later the bytes are chosen, the fresher they are.

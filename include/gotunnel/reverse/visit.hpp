@@ -20,15 +20,13 @@ struct visit : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boos
 
   /// Both directions as they are, for the process that goes on with them.
   void save(record_writer& to) const {
-    // Once they are spliced, what was read is what is offered.
-    inside.save(to, greeting ? outside.unread() : bytes_view());
+    inside.save(to, outside.unread());
     to.put(std::uint64_t{outside.written()});
   }
 
   const visitor& who; ///< without its socket
   net::socket_stream& outside;
   mux::mux_stream& inside;
-  bool greeting = true; ///< what goes before the visitor's own bytes is not written yet
 };
 
 using visit_list = boost::intrusive::list<visit, boost::intrusive::constant_time_size<false>>;

@@ -8,16 +8,17 @@
 // and on behalf of streams: open, submit, finish, reset, consumed.
 //
 // Sending: a stream offers one view at a time (`submit`); the machine copies from it while filling
-// `transmit`'s buffer and names the stream in `poll_sent` once all of it went out. Nothing else is queued, so
-// the queue is bounded by the callers' own buffers. Control frames (SYN, UPD, NOP, RST) overtake data; FIN
-// stays behind the data of its own stream; a prioritized stream goes before all others, then streams that
-// were idle, then the rest in turns. Receiving: payload is handed on as it arrives, in pieces; the caller
-// keeps it and reports `consumed` when it is drained. Windows grow with the bandwidth-delay product while the
-// session's memory budget allows (smux_window.hpp). FIN is a half-close: the other direction stays open until
-// its own FIN. Between two gotunnels `resets` adds a frame that smux lacks (command 5, payload: reason u32
-// LE); towards other peers a reset is sent as FIN and the stream is forgotten. `resumable` adds another (6,
-// see smux_ack.hpp): both sides then know what the other has received, and the session goes on on a new
-// carrier from there (wire/resume.hpp, which keeps the bytes).
+// `transmit`'s buffer and names the stream in `poll_sent` once all of it went out. Or it offers a source,
+// which is asked for the bytes of one frame when it is their turn, and puts them into that buffer itself.
+// Nothing else is queued, so the queue is bounded by the callers' own buffers. Control frames (SYN, UPD, NOP,
+// RST) overtake data; FIN stays behind the data of its own stream; a prioritized stream goes before all
+// others, then streams that were idle, then the rest in turns. Receiving: payload is handed on as it arrives,
+// in pieces; the caller keeps it and reports `consumed` when it is drained. Windows grow with the
+// bandwidth-delay product while the session's memory budget allows (smux_window.hpp). FIN is a half-close:
+// the other direction stays open until its own FIN. Between two gotunnels `resets` adds a frame that smux
+// lacks (command 5, payload: reason u32 LE); towards other peers a reset is sent as FIN and the stream is
+// forgotten. `resumable` adds another (6, see smux_ack.hpp): both sides then know what the other has
+// received, and the session goes on on a new carrier from there (wire/resume.hpp, which keeps the bytes).
 //
 // A broken peer is an error from poll() or tick(); the session is over then, and no call but the destructor
 // makes sense. One thread; no clock, no socket, no allocation per frame after the tables have grown.
@@ -127,6 +128,12 @@ public:
   /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a
   /// time; errc::closed after finish(), errc::reset when the stream is gone.
   [[nodiscard]] result<> submit(stream_id id, bytes_view bytes);
+  /// The same with the bytes of one frame, which `source` is asked for when there is a window and it is the
+  /// stream's turn; poll_sent() then names the id, be there bytes or not. Behind its last bytes goes the FIN.
+  /// Without a window the source is asked at once whether only its end is left: then the stream is finished
+  /// instead, and nothing is offered.
+  enum class submission { offered, finished };
+  [[nodiscard]] result<submission> submit(stream_id id, byte_source& source);
   /// Takes an offer back; what was already framed stays sent.
   void withdraw(stream_id id) noexcept;
   /// No more bytes from us: FIN, after what is offered.
@@ -195,6 +202,8 @@ private:
   void write_update(frame_writer& to, smux_stream& stream);
   void write_streams(frame_writer& to);
   [[nodiscard]] bool write_data(frame_writer& to, smux_stream& stream);
+  void write_offer(frame_writer& to, smux_stream& stream, std::size_t size);
+  void write_source(frame_writer& to, smux_stream& stream, std::size_t size);
   [[nodiscard]] window_climate climate() const noexcept;
 
   // smux_core_record.cpp
@@ -210,6 +219,7 @@ private:
     return recent_[(id / 2) % recent_.size()];
   }
   [[nodiscard]] smux_stream* find(stream_id id) const noexcept;
+  [[nodiscard]] result<smux_stream*> find_offerer(stream_id id) const noexcept;
   [[nodiscard]] smux_stream& add_stream(stream_id id, bool from_peer);
   void erase(smux_stream& stream);
   void erase_if_over(smux_stream& stream);

@@ -4,6 +4,7 @@
 // FIN to send) and the list of streams with a SYN or an UPD to send. Being destroyed takes it out of both.
 #pragma once
 
+#include "gotunnel/base/byte_source.hpp"
 #include "gotunnel/wire/smux_scheduler.hpp"
 #include "gotunnel/wire/smux_window.hpp"
 
@@ -19,9 +20,11 @@ struct smux_stream
   smux_stream(stream_id with, std::uint8_t version, bool opened_by_peer) noexcept
       : id(with), from_peer(opened_by_peer), in(version), out(version) {}
 
+  /// There are bytes to be sent, or there may be.
+  [[nodiscard]] bool offers() const noexcept { return source != nullptr || !offer.empty(); }
   /// Something for the scheduler: bytes that the peer's window has room for, or the FIN after them.
   [[nodiscard]] bool ready() const noexcept {
-    return offer.empty() ? finishing && !fin_sent : out.available() > 0;
+    return offers() ? out.available() > 0 : finishing && !fin_sent;
   }
   /// Both directions ended and nothing is left to read.
   [[nodiscard]] bool over() const noexcept { return fin_sent && peer_finished && in.buffered() == 0; }
@@ -37,7 +40,8 @@ struct smux_stream
   send_credit out;
   /// What its reader had drained when the session's memory became crowded; no number when it came later.
   std::uint64_t drained_when_crowded = std::numeric_limits<std::uint64_t>::max();
-  bytes_view offer{}; ///< what is left of the caller's bytes
+  bytes_view offer{};            ///< what is left of the caller's bytes
+  byte_source* source = nullptr; ///< to be asked for one frame's bytes; instead of an offer
 };
 
 } // namespace gotunnel::wire

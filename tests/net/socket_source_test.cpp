@@ -1,0 +1,65 @@
+// A socket as a source of bytes (base/byte_source); as a stream it is in socket_stream_test.cpp.
+#include "gotunnel/net/socket_stream.hpp"
+
+#include "gotunnel/net/tcp_options.hpp"
+
+#include "support/print_error.hpp"
+#include "support/run.hpp"
+#include "support/sockets.hpp"
+
+#include <array>
+
+using namespace gotunnel;
+using namespace gotunnel::testing;
+using net::socket_stream;
+using purpose = net::socket_stream::purpose;
+
+BOOST_AUTO_TEST_SUITE(socket_source_test)
+
+BOOST_AUTO_TEST_CASE(what_has_come_is_taken_when_it_is_wanted) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const loopback_listener door;
+    net::tune_tcp(door.descriptor());
+    const auto far = loopback_socket::connect(door.port());
+    socket_stream near(adopt(where, door.accept()), purpose::visitor, "test");
+    BOOST_TEST(near.source() == &near);
+    near.put_back(as_bytes("from before"));
+    std::array<std::byte, 6> room;
+    const auto take = [&](std::string_view text, bool last) {
+      const auto got = near.take(room);
+      BOOST_TEST(as_text(bytes_view(room).first(got.count)) == text);
+      BOOST_TEST(got.last == last);
+    };
+    far.write("abcdefgh");
+    for (const auto* const text : {"from b", "efore", "abcdef", "gh"}) {
+      const auto ready = co_await near.wait_readable();
+      BOOST_TEST(ready.has_value());
+      take(text, false);
+    }
+    take("", false);
+    BOOST_TEST(!near.take({}).last);
+    far.write("xyz");
+    far.shutdown_write();
+    const auto ready = co_await near.wait_readable();
+    BOOST_TEST(ready.has_value());
+    BOOST_TEST(!near.take({}).last);
+    take("xyz", true);
+    take("", true);
+    const auto end = co_await near.wait_readable();
+    BOOST_TEST(end.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_end_is_seen_without_room_for_bytes) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    connection c(co_await asio::this_coro::executor, purpose::visitor);
+    c.far.shutdown_write();
+    const auto ready = co_await c.near.wait_readable();
+    BOOST_TEST(ready.has_value());
+    BOOST_TEST(c.near.take({}).last);
+    BOOST_TEST(c.near.at_end());
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
