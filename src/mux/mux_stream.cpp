@@ -84,27 +84,33 @@ net::task<byte_source::taken> mux_stream::write_from(byte_source& source) {
   struct noted_source final : byte_source {
     noted_source(mux_stream& stream, byte_source& inner) : self(stream), from(inner) {}
     taken take(bytes_span room) override {
-      got = from.take(room);
-      self.shut_ |= got.last; // at once, for whoever saves the stream
+      const taken got = from.take(room);
+      all.count += got.count;
+      self.shut_ |= all.last = got.last; // at once, for whoever saves the stream
       return got;
     }
+    next look() override { return from.look(); }
     mux_stream& self;
     byte_source& from;
-    taken got;
+    taken all;
   } noted(*this, source);
 
   if (failure_) co_return failure_;
-  if (shut_ && source.take({}).last) co_return byte_source::taken{0, true}; // said before it was saved
+  // What may wait for long has to be there: an end needs no window, and a failure is told at once.
+  if (shut_ || !owner_->sends(id_)) {
+    const auto next = source.look();
+    if (next == byte_source::next::end) {
+      if (const auto told = co_await shut(); !told) co_return told.error();
+      co_return byte_source::taken{0, true};
+    }
+    if (next != byte_source::next::bytes) co_return byte_source::taken{};
+  }
   const auto offered = owner_->core_.submit(id_, noted);
   if (!offered) co_return offered.error();
-  if (*offered == wire::smux_core::submission::finished) {
-    owner_->wake();
-    co_return noted.got;
-  }
   offering borrowed(*this, false);
   while (borrowed.waits()) co_await writable_.wait();
   if (offered_) co_return failure_;
-  co_return noted.got;
+  co_return noted.all;
 }
 
 net::task<> mux_stream::shut() {

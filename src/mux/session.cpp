@@ -179,6 +179,10 @@ void session::count_bytes() {
 
 void session::forget(wire::stream_id id) { streams_.erase(id); }
 
+bool session::sends(wire::stream_id id) const noexcept {
+  return riding() && !out_.full() && core_.has_window(id);
+}
+
 void session::wake() {
   report_memory();
   if (out_.wants_write()) work_.notify();

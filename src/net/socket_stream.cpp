@@ -20,8 +20,6 @@
 namespace gotunnel::net {
 namespace {
 
-// Read from a visitor at once: what one frame between two gotunnels carries (wire/smux_frame.hpp).
-constexpr std::size_t visitor_read = 64 * 1024 - 8;
 // Written after the kernel has said that it can take something, before it is asked again: short messages are
 // not worth a question each, and a batch that follows the question may be sixteen times as long.
 constexpr std::size_t unasked = 16 * 1024;
@@ -49,11 +47,6 @@ received receive_and_ask(int socket, bytes_span to) noexcept {
   std::memcpy(&waiting, CMSG_DATA(first), sizeof waiting);
   got.more = waiting > 0;
   return got;
-}
-
-bool end_is_next(int socket) noexcept {
-  std::byte next;
-  return ::recv(socket, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 std::optional<tcp_info> tcp_facts(const any_socket& of) noexcept {
@@ -99,19 +92,32 @@ byte_source::taken socket_stream::take(bytes_span room) {
   if (count > 0) {
     std::copy_n(buffer_.span().data() + begin_, count, room.data());
     consume(count);
-  } else if (begin_ == end_ && !ended_ && failure_ == 0 && socket_.is_open()) {
-    if (!room.empty())
-      count = receive(room);
-    else
-      ended_ = end_is_next(socket_.native_handle());
+  } else if (!ended_ && failure_ == 0 && socket_.is_open()) {
+    count = receive(room);
   }
   return {count, ended_ && begin_ == end_};
 }
 
+byte_source::next socket_stream::look() {
+  if (begin_ < end_) return next::bytes;
+  if (ended_) return next::end;
+  if (failure_ != 0 || !socket_.is_open()) return next::failure;
+  std::byte first;
+  ssize_t count = 0;
+  do count = ::recv(socket_.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  if (count > 0) return next::bytes;
+  likely_readable_ = false;
+  ended_ = count == 0;
+  if (ended_) return next::end;
+  if (would_block(errno)) return next::nothing;
+  failure_ = errno; // the kernel tells it once
+  return next::failure;
+}
+
 void socket_stream::lend_received() {
   block fresh(use_ == purpose::carrier ? block_size::huge : block_size::large);
-  const bytes_span room = use_ == purpose::carrier ? fresh.span() : fresh.span().first(visitor_read);
-  const std::size_t filled = receive(room);
+  const std::size_t filled = receive(fresh.span());
   begin_ = 0;
   end_ = filled;
   if (filled == 0) return;

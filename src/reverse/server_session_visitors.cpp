@@ -5,11 +5,20 @@
 #include "gotunnel/reverse/server_session.hpp"
 #include "gotunnel/wire/proxy_header.hpp"
 
+#include <array>
+
 namespace gotunnel::reverse {
 namespace {
 
 // Of a visitor's first bytes: what goes with its header.
 constexpr std::size_t early_bytes = 4 * 1024;
+
+/// Not in the coroutine, whose frame the room would be part of.
+void take_early(byte_source& from, std::vector<std::byte>& to) {
+  std::array<std::byte, early_bytes> room;
+  const auto said = from.take(room);
+  to.insert(to.end(), room.begin(), room.begin() + static_cast<std::ptrdiff_t>(said.count));
+}
 
 } // namespace
 
@@ -44,10 +53,7 @@ asio::awaitable<void> server_session::serve_visitor(visitor who, mux::mux_stream
     outside.put_back(first);
   } else {
     // Many a visitor has already said what it wants: in one frame it costs the client one waking.
-    const std::size_t header = first.size();
-    first.resize(header + early_bytes);
-    const auto said = outside.take(bytes_span(first).subspan(header));
-    first.resize(header + said.count);
+    take_early(outside, first);
     const auto sent = co_await inside->write(first);
     if (!sent) co_return;
   }

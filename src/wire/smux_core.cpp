@@ -16,6 +16,8 @@ constexpr duration paused_interval = 500ms;
 // Only a client can dial again, and it must find out in time that bytes wait for it at the server.
 constexpr duration curious_after = 800ms;
 constexpr duration answer_within = 600ms;
+// Of one offer: what the largest frame carries, with its header 64 KiB.
+constexpr std::uint32_t most_of_source = 64 * 1024 - smux_header::size;
 
 smux_config within_limits(smux_config config) noexcept {
   config.max_frame = std::clamp<std::size_t>(config.max_frame, 1, std::numeric_limits<std::uint16_t>::max());
@@ -70,17 +72,18 @@ result<> smux_core::submit(stream_id id, bytes_view bytes) {
   return {};
 }
 
-result<smux_core::submission> smux_core::submit(stream_id id, byte_source& source) {
+result<> smux_core::submit(stream_id id, byte_source& source) {
   const auto stream = find_offerer(id);
   if (!stream) return stream.error();
-  // An end needs no window.
-  const bool ended = (*stream)->out.available() == 0 && source.take({}).last;
-  if (ended)
-    (*stream)->finishing = true;
-  else
-    (*stream)->source = &source;
+  (*stream)->source = &source;
+  (*stream)->source_left = most_of_source;
   schedule(**stream);
-  return ended ? submission::finished : submission::offered;
+  return {};
+}
+
+bool smux_core::has_window(stream_id id) const noexcept {
+  const smux_stream* const stream = find(id);
+  return stream != nullptr && stream->out.available() > 0;
 }
 
 void smux_core::withdraw(stream_id id) noexcept {

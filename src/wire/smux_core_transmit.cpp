@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <utility>
 
 namespace gotunnel::wire {
 namespace {
@@ -140,7 +139,7 @@ void smux_core::write_streams(frame_writer& to) {
 /// One frame of what the stream offers; false when `to` is full.
 bool smux_core::write_data(frame_writer& to, smux_stream& stream) {
   auto size = static_cast<std::size_t>(std::min<std::uint64_t>(config_.max_frame, stream.out.available()));
-  if (stream.source == nullptr) size = std::min(size, stream.offer.size());
+  size = std::min<std::size_t>(size, stream.source != nullptr ? stream.source_left : stream.offer.size());
   if (!to.fits(size)) {
     const bool worthwhile = to.filled == 0 || to.room() >= least_room;
     if (!worthwhile || !to.fits(1)) return false;
@@ -164,11 +163,16 @@ void smux_core::write_offer(frame_writer& to, smux_stream& stream, std::size_t s
 
 /// Up to `size` bytes; how many there are is known when they have been taken.
 void smux_core::write_source(frame_writer& to, smux_stream& stream, std::size_t size) {
-  const byte_source::taken got = std::exchange(stream.source, nullptr)->take(to.payload(size));
+  const byte_source::taken got = stream.source->take(to.payload(size));
+  assert(got.count <= size);
   stream.finishing |= got.last;
+  stream.source_left -= static_cast<std::uint32_t>(got.count);
+  stream.out.spend(got.count);
+  // Without a window it is for its owner to look whether only the end is left: that needs none.
+  const bool more = got.count == size && !got.last && stream.source_left > 0 && stream.out.available() > 0;
+  if (!more) stream.source = nullptr;
   if (got.count == 0) return;
   to.frame_in_place(smux_command::psh, stream.id, got.count);
-  stream.out.spend(got.count);
   scheduler_.sent(stream, smux_header::size + got.count);
 }
 

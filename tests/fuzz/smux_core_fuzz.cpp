@@ -18,6 +18,25 @@ using testing::require;
 
 namespace {
 
+/// Gives as much as the input says.
+class fuzzed_source final : public byte_source {
+public:
+  explicit fuzzed_source(testing::fuzz_input& input) : input_(input) {}
+
+  taken take(bytes_span room) override {
+    const std::size_t count = std::min<std::size_t>(room.size(), input_.next() * 4);
+    std::fill_n(room.begin(), count, std::byte{'y'});
+    return {count, ends};
+  }
+
+  next look() override { return next::bytes; }
+
+  bool ends = false; ///< behind whatever is taken
+
+private:
+  testing::fuzz_input& input_;
+};
+
 class user {
 public:
   user(bytes_view input)
@@ -76,7 +95,11 @@ private:
     switch (step % 8) {
     case 3:
       core_.withdraw(id);
-      (void)core_.submit(id, as_bytes(text_)).has_value();
+      source_.ends = (step & 32) != 0;
+      if (step & 64)
+        (void)core_.submit(id, source_).has_value();
+      else
+        (void)core_.submit(id, as_bytes(text_)).has_value();
       break;
     case 4: core_.finish(id); break;
     case 5: core_.reset(id); break;
@@ -125,6 +148,7 @@ private:
   smux_core core_;
   std::map<stream_id, std::size_t> unread_; ///< bytes received and not consumed, of each alive stream
   std::string text_ = std::string(300, 'x');
+  fuzzed_source source_{input_};
   bool broken_ = false;
 };
 

@@ -2,8 +2,6 @@
 
 #include "mux/bench.hpp"
 
-#include "support/scripted_source.hpp"
-
 using namespace gotunnel;
 using namespace gotunnel::testing;
 using reason = wire::smux_reset_reason;
@@ -29,14 +27,6 @@ asio::awaitable<void> send(net::stream& to, std::string text, bool shut) {
   const auto sent = co_await to.write(as_bytes(text));
   if (sent && shut) [[maybe_unused]]
     const auto done = co_await to.shut();
-}
-
-asio::awaitable<void> discard(net::stream& from) {
-  for (;;) {
-    const auto bytes = co_await from.read();
-    if (!bytes || bytes->empty()) co_return;
-    from.consume(bytes->size());
-  }
 }
 
 asio::awaitable<void> read_into(net::stream& from, std::string& text) { text = co_await read_all(from); }
@@ -111,101 +101,6 @@ BOOST_AUTO_TEST_CASE(last_bytes_that_were_taken_back_are_no_end) {
     BOOST_TEST(text.size() < big);
     BOOST_TEST(text.ends_with(">"));
     BOOST_TEST((on.far->peer_reason() == reason::aborted));
-    co_await on.finish();
-  });
-}
-
-BOOST_AUTO_TEST_CASE(a_source_is_written_and_its_end_told) {
-  run([](log_capture&) -> asio::awaitable<void> {
-    mux_bench on(co_await asio::this_coro::executor);
-    on.start();
-    co_await on.connect();
-    scripted_source source;
-    const auto nothing = co_await on.near->write_from(source);
-    BOOST_TEST(nothing.value().count == 0U);
-    BOOST_TEST(!nothing->last);
-    source.add("hello ").end("and bye");
-    const auto first = co_await on.near->write_from(source);
-    BOOST_TEST(first.value().count == 6U);
-    BOOST_TEST(!first->last);
-    const auto last = co_await on.near->write_from(source);
-    BOOST_TEST(last.value().count == 7U);
-    BOOST_TEST(last->last);
-    const std::string text = co_await read_all(*on.far);
-    BOOST_TEST(text == "hello and bye");
-    // Whoever goes on with the stream elsewhere meets the end once more.
-    const auto again = co_await on.near->write_from(source);
-    BOOST_TEST(again.value().last);
-    source.add("more");
-    const auto late = co_await on.near->write_from(source);
-    BOOST_TEST((late.error() == errc::closed));
-    co_await on.finish();
-  });
-}
-
-BOOST_AUTO_TEST_CASE(a_source_waits_for_the_window_unless_it_has_ended) {
-  for (const bool ended : {false, true}) {
-    run([ended](log_capture&) -> asio::awaitable<void> {
-      mux_bench on(co_await asio::this_coro::executor);
-      on.start();
-      co_await on.connect();
-      scripted_source source;
-      std::size_t sent = 0;
-      const auto keep_writing = [](net::stream& to, byte_source& from, std::size_t& count,
-                                   bool& last) -> asio::awaitable<void> {
-        while (!last) {
-          const auto taken = co_await to.write_from(from);
-          if (!taken) co_return;
-          count += taken->count;
-          last = taken->last;
-        }
-      };
-      const auto first_window = std::size_t{256 * 1024};
-      source.add(std::string(ended ? first_window : big, 'x')).end();
-      bool last = false;
-      net::task_group writers(co_await asio::this_coro::executor, "test");
-      writers.spawn("write", keep_writing(*on.near, source, sent, last));
-      co_await yield(50);
-      BOOST_TEST(sent == first_window);
-      BOOST_TEST(last == ended);
-      if (!ended) writers.cancel(); // what it waits for is taken back
-      co_await writers.join();
-      const std::size_t asked = source.rooms.size();
-      on.tasks.spawn("read", discard(*on.far));
-      co_await yield(50);
-      BOOST_TEST(source.rooms.size() == asked);
-      on.near->close(net::ending::graceful);
-      co_await on.tasks.join();
-      co_await on.finish();
-    });
-  }
-}
-
-BOOST_AUTO_TEST_CASE(a_stream_that_fails_asks_its_source_no_more) {
-  run([](log_capture&) -> asio::awaitable<void> {
-    mux_bench on(co_await asio::this_coro::executor);
-    on.start();
-    co_await on.connect();
-    on.pair.at_a->stall(step::wait_writable);
-    scripted_source source;
-    source.add("hello");
-    std::optional<error_code> failure;
-    const auto write = [](net::stream& to, byte_source& from,
-                          std::optional<error_code>& why) -> asio::awaitable<void> {
-      const auto taken = co_await to.write_from(from);
-      if (!taken) why = taken.error();
-    };
-    on.tasks.spawn("write", write(*on.near, source, failure));
-    co_await yield(10);
-    BOOST_TEST(!failure.has_value());
-    on.near->reset(reason::aborted);
-    co_await on.tasks.join();
-    BOOST_TEST((failure == errc::closed));
-    on.pair.at_a->resume(step::wait_writable);
-    co_await yield(10);
-    BOOST_TEST(source.rooms.empty());
-    const auto late = co_await on.near->write_from(source);
-    BOOST_TEST((late.error() == errc::closed));
     co_await on.finish();
   });
 }

@@ -38,12 +38,12 @@ BOOST_AUTO_TEST_CASE(what_has_come_is_taken_when_it_is_wanted) {
       take(text, false);
     }
     take("", false);
-    BOOST_TEST(!near.take({}).last);
+    BOOST_TEST((near.look() == byte_source::next::nothing));
     far.write("xyz");
     far.shutdown_write();
     const auto ready = co_await near.wait_readable();
     BOOST_TEST(ready.has_value());
-    BOOST_TEST(!near.take({}).last);
+    BOOST_TEST((near.look() == byte_source::next::bytes));
     take("xyz", true);
     take("", true);
     const auto end = co_await near.wait_readable();
@@ -51,15 +51,28 @@ BOOST_AUTO_TEST_CASE(what_has_come_is_taken_when_it_is_wanted) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(an_end_is_seen_without_room_for_bytes) {
-  run([](log_capture&) -> asio::awaitable<void> {
-    connection c(co_await asio::this_coro::executor, purpose::visitor);
-    c.far.shutdown_write();
-    const auto ready = co_await c.near.wait_readable();
-    BOOST_TEST(ready.has_value());
-    BOOST_TEST(c.near.take({}).last);
-    BOOST_TEST(c.near.at_end());
-  });
+BOOST_AUTO_TEST_CASE(who_looks_sees_the_end_or_the_failure_and_so_does_everybody_after) {
+  for (const bool reset : {false, true}) {
+    run([reset](log_capture&) -> asio::awaitable<void> {
+      connection c(co_await asio::this_coro::executor, purpose::visitor);
+      const linger at_once{1, 0};
+      if (reset) ::setsockopt(c.far.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      c.far = loopback_socket();
+      const auto ready = co_await c.near.wait_readable();
+      BOOST_TEST(ready.has_value());
+      std::array<std::byte, 100> room;
+      for (int i = 0; i < 2; ++i) {
+        BOOST_TEST((c.near.look() == (reset ? byte_source::next::failure : byte_source::next::end)));
+        const auto got = c.near.take(room); // the kernel tells a failure once
+        BOOST_TEST(got.count == 0U);
+        BOOST_TEST(got.last == !reset);
+      }
+      const auto after = co_await c.near.wait_readable();
+      BOOST_TEST(after.has_value() == !reset);
+      BOOST_TEST(c.near.sound() == !reset);
+      BOOST_TEST(c.near.at_end() == !reset);
+    });
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

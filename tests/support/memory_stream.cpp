@@ -85,6 +85,12 @@ byte_source::taken memory_stream::take(bytes_span room) {
   return {count, at_end() && at.lent_.empty()};
 }
 
+byte_source::next memory_stream::look() {
+  const memory_end& at = *here_;
+  if (!at.lent_.empty() || !at.inbox_.empty()) return next::bytes;
+  return at.broken_ || at.closed_ ? next::failure : at.ended_ ? next::end : next::nothing;
+}
+
 net::task<> memory_stream::write(bytes_view bytes) {
   const auto allowed = here_->enter(step::write);
   if (!allowed) co_return allowed.error();

@@ -87,6 +87,7 @@ public:
   void close(net::ending how) override;
   byte_source* source() override { return here_->gives ? this : nullptr; }
   taken take(bytes_span room) override;
+  next look() override;
   net::task<> wait_writable() override;
   duration round_trip() const override { return here_->round_trip; }
   void on_failure(std::function<void()> tell) override { here_->tell_failure_ = std::move(tell); }

@@ -31,7 +31,7 @@ public:
 
   taken take(bytes_span room) override {
     rooms.push_back(room.size());
-    if (parts_.empty() || room.empty()) return {0, ends_ && parts_.empty()};
+    if (parts_.empty()) return {0, ends_};
     std::string& part = parts_.front();
     const std::size_t count = std::min(room.size(), part.size());
     std::copy_n(as_bytes(part).begin(), count, room.begin());
@@ -40,7 +40,13 @@ public:
     return {count, ends_ && parts_.empty()};
   }
 
+  next look() override {
+    if (!parts_.empty()) return next::bytes;
+    return ends_ ? next::end : fails ? next::failure : next::nothing;
+  }
+
   std::vector<std::size_t> rooms; ///< of each take()
+  bool fails = false;             ///< when all has been given
 
 private:
   std::deque<std::string> parts_;

@@ -92,6 +92,7 @@ private:
       finished = ends && offer.empty();
       return {count, finished};
     }
+    next look() override { return !offer.empty() ? next::bytes : ends ? next::end : next::nothing; }
 
     bool asked = false;    ///< it is offered as a source
     std::size_t gives = 0; ///< of the offer, when it is asked
@@ -186,11 +187,11 @@ private:
   }
 
   void offer_source(end& here, wire::stream_id id, app& state) {
+    if (chance(0.1)) asked_once(state); // nothing but an end, or not even that
     state.ends = chance(0.1);
     state.gives = state.ends ? state.offer.size() : between(0, state.offer.size());
-    const auto taken = here.core().submit(id, state);
-    state.asked = taken && *taken == wire::smux_core::submission::offered;
-    if (!taken) fail("submit: " + taken.error().message());
+    state.asked = true;
+    if (const auto taken = here.core().submit(id, state); !taken) fail("submit: " + taken.error().message());
   }
   /// What it did not give it will offer again.
   static void asked_once(app& state) {

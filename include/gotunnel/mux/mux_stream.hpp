@@ -82,7 +82,7 @@ private:
   error_code failure_;
   std::function<void()> tell_failure_;
   std::optional<wire::smux_reset_reason> peer_reason_;
-  bool offered_ = false;       ///< the core still borrows the bytes of a write()
+  bool offered_ = false;       ///< the core still borrows the bytes of a write(), or the source
   bool shut_ = false;          ///< our FIN is on its way
   bool peer_finished_ = false; ///< the peer's FIN has come
 };

@@ -113,6 +113,8 @@ private:
   [[nodiscard]] result<> handle_fed();
   void handle(const wire::smux_event& event);
   void forget(wire::stream_id id);
+  /// What the stream offers may leave as soon as it is its turn; else it may take long.
+  [[nodiscard]] bool sends(wire::stream_id id) const noexcept;
   /// Compares what waits for slow readers with what may, and resets streams that nobody reads when it must.
   void mind_memory();
   void report_memory();

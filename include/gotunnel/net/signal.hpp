@@ -13,8 +13,8 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include <cassert>
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 namespace gotunnel::net {
@@ -40,7 +40,7 @@ private:
 
   static const loop& loop_of(const executor& where) {
     const auto* const found = where.target<loop>();
-    assert(found != nullptr);
+    if (found == nullptr) throw std::invalid_argument("a signal belongs to an io_context");
     return *found;
   }
 

@@ -39,6 +39,7 @@ public:
   void close(ending how) override;
   byte_source* source() override { return this; }
   taken take(bytes_span room) override;
+  next look() override;
   task<> wait_writable() override;
   duration round_trip() const override;
   bool heard_within(duration limit) const override;

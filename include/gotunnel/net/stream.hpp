@@ -16,7 +16,6 @@
 // drops what is unsent. All calls on the thread of the stream's worker.
 #pragma once
 
-#include "gotunnel/base/block_pool.hpp"
 #include "gotunnel/base/byte_source.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/net/task.hpp"
@@ -43,33 +42,15 @@ public:
   /// False as long as that is not known.
   [[nodiscard]] virtual bool at_end() const { return false; }
   /// write() and shut(); in one piece where the stream can. The bytes are not empty.
-  [[nodiscard]] virtual task<> write_last(bytes_view bytes) {
-    const auto written = co_await write(bytes);
-    if (!written) co_return written.error();
-    co_return co_await shut();
-  }
+  [[nodiscard]] virtual task<> write_last(bytes_view bytes);
 
-  /// Returns when a read() would return at once, or a take() of the source have something to say.
-  [[nodiscard]] virtual task<> wait_readable() {
-    const auto there = co_await read();
-    if (!there) co_return there.error();
-    co_return result<>();
-  }
+  /// Returns when a read() would return at once.
+  [[nodiscard]] virtual task<> wait_readable();
   /// What read() would lend, to be taken when it is wanted; nullptr where bytes lie in the stream already.
   [[nodiscard]] virtual byte_source* source() { return nullptr; }
-  /// Asks `source` once, when the stream can use the bytes, writes what it gives, and what write_last() says
-  /// if that was the last; both are the answer.
-  [[nodiscard]] virtual task<byte_source::taken> write_from(byte_source& source) {
-    const block room(block_size::large);
-    const auto got = source.take(room.span());
-    const bytes_view bytes = room.span().first(got.count);
-    result<> written;
-    if (bytes.empty() && got.last) written = co_await shut();
-    if (!bytes.empty() && got.last) written = co_await write_last(bytes);
-    if (!bytes.empty() && !got.last) written = co_await write(bytes);
-    if (!written) co_return written.error();
-    co_return got;
-  }
+  /// Writes what `source` gives once, when the stream can use it, and its end as write_last() and shut() do;
+  /// how much that was. Nothing when the source has nothing, or has failed.
+  [[nodiscard]] virtual task<byte_source::taken> write_from(byte_source& source);
 
   /// Returns when a write would leave at once: the later the bytes are chosen, the fresher they are.
   [[nodiscard]] virtual task<> wait_writable() = 0;

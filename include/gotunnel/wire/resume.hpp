@@ -51,6 +51,8 @@ public:
   void set_limit(std::uint64_t limit) noexcept;
   /// The session is to be ended: its peer takes answers and acknowledges nothing.
   [[nodiscard]] bool overfull() const noexcept { return log_.size() > most_ + answers_limit; }
+  /// Only ACKs leave until the peer has acknowledged something.
+  [[nodiscard]] bool full() const noexcept { return log_.size() >= limit_; }
   /// Bytes kept.
   [[nodiscard]] std::size_t kept() const noexcept { return log_.size(); }
 
@@ -62,8 +64,6 @@ public:
   [[nodiscard]] result<> load(record_reader& from);
 
 private:
-  [[nodiscard]] bool full() const noexcept { return log_.size() >= limit_; }
-
   smux_core& core_;
   bool keep_;
   std::size_t most_; ///< that limit_ has been and may be

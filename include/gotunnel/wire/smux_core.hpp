@@ -9,7 +9,7 @@
 //
 // Sending: a stream offers one view at a time (`submit`); the machine copies from it while filling
 // `transmit`'s buffer and names the stream in `poll_sent` once all of it went out. Or it offers a source,
-// which is asked for the bytes of one frame when it is their turn, and puts them into that buffer itself.
+// which is asked for bytes when it is their turn, and puts them into that buffer itself.
 // Nothing else is queued, so the queue is bounded by the callers' own buffers. Control frames (SYN, UPD, NOP,
 // RST) overtake data; FIN stays behind the data of its own stream; a prioritized stream goes before all
 // others, then streams that were idle, then the rest in turns. Receiving: payload is handed on as it arrives,
@@ -101,7 +101,7 @@ public:
   [[nodiscard]] std::size_t transmit(bytes_span out, time_point now);
   /// An ACK is due: it goes first into the next transmit().
   [[nodiscard]] bool ack_due() const noexcept { return ack_.due(); }
-  /// A stream whose submitted view went out whole since the last call, or nothing.
+  /// A stream whose offer is over since the last call, its bytes gone out, or nothing.
   [[nodiscard]] std::optional<stream_id> poll_sent();
 
   // --- keepalive
@@ -128,12 +128,12 @@ public:
   /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a
   /// time; errc::closed after finish(), errc::reset when the stream is gone.
   [[nodiscard]] result<> submit(stream_id id, bytes_view bytes);
-  /// The same with the bytes of one frame, which `source` is asked for when there is a window and it is the
-  /// stream's turn; poll_sent() then names the id, be there bytes or not. Behind its last bytes goes the FIN.
-  /// Without a window the source is asked at once whether only its end is left: then the stream is finished
-  /// instead, and nothing is offered.
-  enum class submission { offered, finished };
-  [[nodiscard]] result<submission> submit(stream_id id, byte_source& source);
+  /// The same with a source, which is asked when there is a window and it is the stream's turn, until it has
+  /// given 64 KiB (the largest frame), has no more, or the window is used up; poll_sent() then names the id.
+  /// Behind its last bytes goes the FIN.
+  [[nodiscard]] result<> submit(stream_id id, byte_source& source);
+  /// Bytes may be sent now as far as the peer's window goes.
+  [[nodiscard]] bool has_window(stream_id id) const noexcept;
   /// Takes an offer back; what was already framed stays sent.
   void withdraw(stream_id id) noexcept;
   /// No more bytes from us: FIN, after what is offered.

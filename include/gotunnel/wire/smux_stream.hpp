@@ -36,12 +36,13 @@ struct smux_stream
   bool finishing = false;     ///< no more offers
   bool fin_sent = false;      ///< our FIN is framed
   bool peer_finished = false; ///< the peer's FIN came
+  std::uint32_t source_left = 0;
   receive_window in;
   send_credit out;
   /// What its reader had drained when the session's memory became crowded; no number when it came later.
   std::uint64_t drained_when_crowded = std::numeric_limits<std::uint64_t>::max();
   bytes_view offer{};            ///< what is left of the caller's bytes
-  byte_source* source = nullptr; ///< to be asked for one frame's bytes; instead of an offer
+  byte_source* source = nullptr; ///< to be asked for source_left bytes; instead of an offer
 };
 
 } // namespace gotunnel::wire
