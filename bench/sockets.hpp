@@ -24,8 +24,7 @@ descriptor listen_on(std::uint16_t port);           ///< on 127.0.0.1
 descriptor accept_from(const descriptor& listener); ///< with TCP_NODELAY
 descriptor dial(address to);                        ///< with TCP_NODELAY
 
-/// The kernel keeps no more than this and what is on its way; by itself it would keep 4 MiB, and of a thousand
-/// such senders more than all that it gives TCP (tcp_mem).
+/// The kernel keeps no more than this and what is on its way.
 void limit_unsent(int socket, int bytes);
 
 void send_all(const descriptor& to, std::span<const std::byte> bytes);

@@ -56,7 +56,7 @@ public:
     const std::byte first{static_cast<unsigned char>(mark_)};
     for (std::size_t i = 0; i < plan.streams; ++i) {
       const descriptor& made = sockets_.emplace_back(dial({.port = plan.ports[i % plan.ports.size()]}));
-      limit_unsent(made.get(), flood_unsent);
+      if (sockets_.size() > crowd) limit_unsent(made.get(), crowded_unsent);
       send_all(made, {&first, 1});
       poller_.add(made.get(), plan.upload ? EPOLLOUT : EPOLLIN, mark_);
     }

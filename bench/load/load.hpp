@@ -23,7 +23,10 @@ constexpr char count_mark = 'c';
 
 /// As iperf3 has it for TCP.
 constexpr std::size_t flood_block = std::size_t{128} * 1024;
-constexpr int flood_unsent = 128 * 1024;
+/// Beyond so many bulk senders at once a further one keeps little unsent: of a thousand with the kernel's 4
+/// MiB each the kernel would run out of memory for TCP, and of a few it changes what is measured.
+constexpr std::size_t crowd = 64;
+constexpr int crowded_unsent = 128 * 1024;
 
 /// For ever, on one thread for echo and one for bulk, so that neither measures the other's queue.
 int serve(std::uint16_t port);

@@ -25,7 +25,7 @@ bool would_block() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || 
 class flood_room {
 public:
   void admit(int socket, char mark) {
-    limit_unsent(socket, flood_unsent);
+    if (++open_ > crowd) limit_unsent(socket, crowded_unsent);
     poller_.add(socket, mark == upload_mark ? EPOLLIN : EPOLLIN | EPOLLOUT, mark);
   }
 
@@ -34,7 +34,9 @@ public:
     for (;;) {
       for (const auto& [number, mark, events] : poller_.wait(for_ever)) {
         const bool goes_on = mark == upload_mark ? swallow(number, block) : send_more(number, events, block);
-        if (!goes_on) close(number); // epoll forgets it, too
+        if (goes_on) continue;
+        close(number); // epoll forgets it, too
+        --open_;
       }
     }
   }
@@ -53,6 +55,7 @@ private:
   }
 
   poller poller_;
+  std::atomic<std::size_t> open_ = 0;
 };
 
 /// Echo, counts, and everybody who has not said what it wants.
