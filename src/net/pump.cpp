@@ -12,11 +12,42 @@
 namespace gotunnel::net {
 namespace {
 
+/// Sees to it that the end of `from` is not held up by a `to` that takes nothing, once `from` has failed.
+/// Small, for every visitor has two of them as long as it is idle.
+class failure_watch {
+public:
+  failure_watch(const executor& where, stream& from, stream& to, const std::uint64_t& carried,
+                duration patience)
+      : where_(where), from_(from), to_(to), carried_(carried), patience_(patience) {
+    from_.on_failure([this] { begin(); });
+  }
+  failure_watch(const failure_watch&) = delete;
+  failure_watch& operator=(const failure_watch&) = delete;
+  ~failure_watch() { from_.on_failure({}); }
+
+  void begin() {
+    const std::uint64_t before = carried_;
+    late_.emplace(where_, patience_, [this, before] {
+      if (carried_ != before) return begin();
+      to_.close(ending::abort);
+    });
+  }
+
+private:
+  const executor& where_;
+  stream& from_;
+  stream& to_;
+  const std::uint64_t& carried_;
+  duration patience_;
+  std::optional<deadline> late_;
+};
+
 // One direction, until the end of `from`, which it hands on as a half-close, or a failure. One coroutine, for
 // each visitor has two of them as long as it is idle.
 
 /// Nothing of `from` is held while `to` does not want it.
-asio::awaitable<void> pump_source(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+asio::awaitable<void> pump_source(stream& from, stream& to, std::uint64_t& carried, error_code& failure,
+                                  failure_watch& of_to) {
   for (;;) {
     const auto ready = co_await from.wait_readable();
     if (!ready) {
@@ -27,6 +58,7 @@ asio::awaitable<void> pump_source(stream& from, stream& to, std::uint64_t& carri
     const auto taken = co_await to.write_from(*from.source());
     if (!taken) {
       if (!failure) failure = taken.error();
+      of_to.begin();
       break;
     }
     carried += taken->count;
@@ -34,7 +66,8 @@ asio::awaitable<void> pump_source(stream& from, stream& to, std::uint64_t& carri
   }
 }
 
-asio::awaitable<void> pump_loans(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
+asio::awaitable<void> pump_loans(stream& from, stream& to, std::uint64_t& carried, error_code& failure,
+                                 failure_watch& of_to) {
   result<> outcome;
   while (outcome) {
     const auto bytes = co_await from.read();
@@ -57,56 +90,30 @@ asio::awaitable<void> pump_loans(stream& from, stream& to, std::uint64_t& carrie
     from.consume(bytes->size());
     if (last) break;
   }
-  if (!outcome && !failure) failure = outcome.error();
+  if (outcome) co_return;
+  if (!failure) failure = outcome.error();
+  of_to.begin();
 }
 
-asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, error_code& failure) {
-  return from.source() != nullptr ? pump_source(from, to, carried, failure)
-                                  : pump_loans(from, to, carried, failure);
+/// `of_to` watches the other direction, which a `to` that cannot be written any more may hold up.
+asio::awaitable<void> pump(stream& from, stream& to, std::uint64_t& carried, error_code& failure,
+                           failure_watch& of_to) {
+  return from.source() != nullptr ? pump_source(from, to, carried, failure, of_to)
+                                  : pump_loans(from, to, carried, failure, of_to);
 }
-
-/// Sees to it that the end of `from` is not held up by a `to` that takes nothing. Small, for every visitor
-/// has two of them as long as it is idle.
-class failure_watch {
-public:
-  failure_watch(const executor& where, stream& from, stream& to, const std::uint64_t& carried,
-                duration patience)
-      : where_(where), from_(from), to_(to), carried_(carried), patience_(patience) {
-    from_.on_failure([this] { wait(); });
-  }
-  failure_watch(const failure_watch&) = delete;
-  failure_watch& operator=(const failure_watch&) = delete;
-  ~failure_watch() { from_.on_failure({}); }
-
-private:
-  void wait() {
-    const std::uint64_t before = carried_;
-    late_.emplace(where_, patience_, [this, before] {
-      if (carried_ != before) return wait();
-      to_.close(ending::abort);
-    });
-  }
-
-  const executor& where_;
-  stream& from_;
-  stream& to_;
-  const std::uint64_t& carried_;
-  duration patience_;
-  std::optional<deadline> late_;
-};
 
 } // namespace
 
 asio::awaitable<pump_totals> splice(stream& a, stream& b, duration patience) {
   const auto where = co_await asio::this_coro::executor;
   pump_totals totals;
-  std::optional<failure_watch> watch_a(std::in_place, where, a, b, totals.a_to_b, patience);
-  std::optional<failure_watch> watch_b(std::in_place, where, b, a, totals.b_to_a, patience);
+  failure_watch watch_a(where, a, b, totals.a_to_b, patience);
+  failure_watch watch_b(where, b, a, totals.b_to_a, patience);
   task_group beside(where, "net");
   std::exception_ptr thrown;
   try {
-    beside.spawn("pump", pump(b, a, totals.b_to_a, totals.failure));
-    co_await pump(a, b, totals.a_to_b, totals.failure);
+    beside.spawn("pump", pump(b, a, totals.b_to_a, totals.failure, watch_a));
+    co_await pump(a, b, totals.a_to_b, totals.failure, watch_b);
     while (beside.size() > 0) co_await beside.emptied().wait();
   } catch (...) {
     thrown = std::current_exception();
@@ -116,8 +123,6 @@ asio::awaitable<pump_totals> splice(stream& a, stream& b, duration patience) {
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = thrown || state.cancelled() != asio::cancellation_type::none;
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  watch_a.reset();
-  watch_b.reset();
   // Closed streams end the other direction.
   const ending how = totals.failure || cancelled ? ending::abort : ending::graceful;
   a.close(how);

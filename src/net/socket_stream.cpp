@@ -108,8 +108,10 @@ byte_source::next socket_stream::look() {
   while (count < 0 && errno == EINTR);
   if (count > 0) return next::bytes;
   likely_readable_ = false;
-  ended_ = count == 0;
-  if (ended_) return next::end;
+  if (count == 0) {
+    note_end();
+    return ended_ ? next::end : next::failure;
+  }
   if (would_block(errno)) return next::nothing;
   failure_ = errno; // the kernel tells it once
   return next::failure;
@@ -143,7 +145,7 @@ std::size_t socket_stream::receive(bytes_span room) {
     const int error = errno;
     more = got.more;
     if (got.count > 0) filled += static_cast<std::size_t>(got.count);
-    if (got.count == 0) ended_ = true;
+    if (got.count == 0) note_end();
     if (got.count < 0 && error == EINTR)
       more = true;
     else if (got.count < 0 && !would_block(error))
@@ -151,6 +153,15 @@ std::size_t socket_stream::receive(bytes_span room) {
   } while (more && filled < room.size());
   likely_readable_ = filled == room.size();
   return filled;
+}
+
+/// Nothing more comes. The kernel tells a failure once: whoever comes after that finds what looks like an
+/// end.
+void socket_stream::note_end() {
+  if (broken_)
+    failure_ = ECONNRESET;
+  else
+    ended_ = true;
 }
 
 void socket_stream::consume(std::size_t count) {
@@ -176,7 +187,10 @@ task<> socket_stream::send(bytes_view bytes, int flags) {
       continue;
     }
     if (errno == EINTR) continue;
-    if (!would_block(errno)) co_return last_error();
+    if (!would_block(errno)) {
+      broken_ |= errno != EPIPE; // that we had shut it ourselves, or that it was told before
+      co_return last_error();
+    }
     if (use_ == purpose::carrier) {
       const auto room = co_await await_room(true);
       if (!room) co_return room.error();

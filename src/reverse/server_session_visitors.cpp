@@ -13,11 +13,12 @@ namespace {
 // Of a visitor's first bytes: what goes with its header.
 constexpr std::size_t early_bytes = 4 * 1024;
 
-/// Not in the coroutine, whose frame the room would be part of.
-void take_early(byte_source& from, std::vector<std::byte>& to) {
+/// Whether that was all. Not in the coroutine, whose frame the room would be part of.
+bool take_early(byte_source& from, std::vector<std::byte>& to) {
   std::array<std::byte, early_bytes> room;
   const auto said = from.take(room);
   to.insert(to.end(), room.begin(), room.begin() + static_cast<std::ptrdiff_t>(said.count));
+  return said.last;
 }
 
 } // namespace
@@ -53,8 +54,11 @@ asio::awaitable<void> server_session::serve_visitor(visitor who, mux::mux_stream
     outside.put_back(first);
   } else {
     // Many a visitor has already said what it wants: in one frame it costs the client one waking.
-    take_early(outside, first);
-    const auto sent = co_await inside->write(first);
+    result<> sent;
+    if (take_early(outside, first))
+      sent = co_await inside->write_last(first);
+    else
+      sent = co_await inside->write(first);
     if (!sent) co_return;
   }
   std::vector<std::byte>().swap(first); // a visit is long, and there are many

@@ -201,6 +201,28 @@ BOOST_AUTO_TEST_CASE(a_failure_does_not_wait_for_a_reader_that_does_not_read) {
     });
 }
 
+// An echo whose answers nobody reads fills both directions; then the visitor is gone.
+BOOST_AUTO_TEST_CASE(who_cannot_be_written_any_more_does_not_wait_for_the_other) {
+  for (const bool gives : {false, true})
+    run([gives](log_capture&) -> asio::awaitable<void> {
+      bench on(co_await asio::this_coro::executor, gives);
+      on.patience = 50ms;
+      on.b().stall(step::write);
+      on.a().fail(step::write, 1, errc::reset);
+      on.start();
+      co_await write(on.left(), "not taken");
+      co_await yield(20);
+      co_await write(on.right(), "not written");
+      co_await yield(20);
+      BOOST_TEST(!on.ended);
+      co_await on.tasks.join();
+      BOOST_TEST_REQUIRE(on.totals.has_value());
+      BOOST_TEST((on.totals->failure == errc::reset));
+      BOOST_CHECK(on.a().closed() == net::ending::abort);
+      BOOST_CHECK(on.b().closed() == net::ending::abort);
+    });
+}
+
 BOOST_AUTO_TEST_CASE(a_slow_reader_still_gets_what_came_before_the_failure) {
   for (const bool gives : {false, true})
     run([gives](log_capture&) -> asio::awaitable<void> {

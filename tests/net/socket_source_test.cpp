@@ -7,6 +7,8 @@
 #include "support/run.hpp"
 #include "support/sockets.hpp"
 
+#include <boost/system/errc.hpp>
+
 #include <array>
 
 using namespace gotunnel;
@@ -71,6 +73,29 @@ BOOST_AUTO_TEST_CASE(who_looks_sees_the_end_or_the_failure_and_so_does_everybody
       BOOST_TEST(after.has_value() == !reset);
       BOOST_TEST(c.near.sound() == !reset);
       BOOST_TEST(c.near.at_end() == !reset);
+    });
+  }
+}
+
+// The kernel tells the writer of the reset, and shows the reader an end.
+BOOST_AUTO_TEST_CASE(a_reset_that_a_write_was_told_is_no_end) {
+  for (const bool by_looking : {false, true}) {
+    run([by_looking](log_capture&) -> asio::awaitable<void> {
+      connection c(co_await asio::this_coro::executor, purpose::visitor);
+      c.far.write("half of it");
+      const linger at_once{1, 0};
+      ::setsockopt(c.far.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      c.far = loopback_socket();
+      const auto sent = co_await c.near.write(as_bytes("x"));
+      BOOST_TEST((sent.error() == boost::system::errc::connection_reset));
+      BOOST_TEST(!c.near.sound());
+      std::array<std::byte, 100> room;
+      for (int i = 0; i < 3; ++i) {
+        if (by_looking && i > 0) BOOST_TEST((c.near.look() == byte_source::next::failure));
+        BOOST_TEST(!c.near.take(room).last);
+      }
+      const auto end = co_await c.near.read();
+      BOOST_TEST((end.error() == boost::system::errc::connection_reset));
     });
   }
 }

@@ -2,10 +2,10 @@
 //
 // The end of one direction becomes a half-close of the other stream and no more than that; a stream that
 // breaks while it is read resets the other one at once; one that breaks while it is written is still read to
-// its end, so that an answer sent before the break arrives. A stream that fails while the other one takes
-// nothing (a visitor that does not read) does not wait for it: when what came before has not got on for
-// `patience`, the other one is broken off, too. When both directions ended well both streams are
-// closed gracefully, else abruptly.
+// its end, so that an answer sent before the break arrives. A stream that fails, or cannot be written any
+// more, while the other one takes nothing (a visitor that does not read) does not wait for it: when what came
+// before has not got on for `patience`, the other one is broken off, too. When both directions ended well
+// both streams are closed gracefully, else abruptly.
 #pragma once
 
 #include "gotunnel/net/stream.hpp"

@@ -47,7 +47,7 @@ public:
   std::string peer() const override { return peer_; }
 
   /// Whether another process could go on with it: it is open, and has not failed.
-  [[nodiscard]] bool sound() const { return socket_.is_open() && failure_ == 0; }
+  [[nodiscard]] bool sound() const { return socket_.is_open() && failure_ == 0 && !broken_; }
   [[nodiscard]] int handle() { return socket_.native_handle(); }
   /// Bytes of the write() that is waiting that the kernel has taken; 0 when none waits.
   [[nodiscard]] std::size_t written() const noexcept { return written_; }
@@ -65,6 +65,7 @@ private:
   void mind_startup();
   void lend_received();
   [[nodiscard]] std::size_t receive(bytes_span room);
+  void note_end();
   [[nodiscard]] bytes_view lend() const { return buffer_.span().subspan(begin_, end_ - begin_); }
 
   any_socket socket_;
@@ -77,6 +78,7 @@ private:
   int failure_ = 0;       ///< found behind buffer_: errno
   purpose use_;
   bool ended_ = false;                   ///< the end is behind buffer_
+  bool broken_ = false;                  ///< a write was told that the connection has failed
   bool likely_readable_ = false;         ///< the last read left something: try before waiting
   std::unique_ptr<bbr_startup> startup_; ///< of a carrier whose buffer the line has filled
 };
