@@ -3,6 +3,7 @@
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/resolver.hpp"
 #include "gotunnel/net/tcp.hpp"
 #include "gotunnel/net/tls_stream.hpp"
 #include "gotunnel/wire/seed_greeting.hpp"
@@ -26,6 +27,7 @@ net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   const auto shaken = co_await stream.handshake();
   if (!shaken) {
     failure_ = stream.engine().failure();
+    net::resolver::of_process().doubt(options_.server.host); // its address may be another machine's by now
     co_return late.expired() ? make_error_code(errc::timed_out) : shaken.error();
   }
   reached server;

@@ -3,6 +3,7 @@
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/descriptor.hpp"
 #include "gotunnel/net/last_error.hpp"
+#include "gotunnel/net/resolver.hpp"
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/net/tcp_options.hpp"
 
@@ -30,13 +31,11 @@ using endpoints = std::vector<tcp::endpoint>;
 constexpr duration attempt_delay = 250ms;
 
 /// Families in turn, the resolver's first choice first (RFC 8305, section 4).
-endpoints interleave(const tcp::resolver::results_type& found) {
+endpoints interleave(const resolver::addresses& found, std::uint16_t port) {
   endpoints same;
   endpoints other;
-  for (const auto& entry : found) {
-    const bool first_family = same.empty() || entry.endpoint().protocol() == same.front().protocol();
-    (first_family ? same : other).push_back(entry.endpoint());
-  }
+  for (const auto& address : found)
+    (address.is_v6() == found.front().is_v6() ? same : other).emplace_back(address, port);
   endpoints order;
   for (std::size_t i = 0; i < std::max(same.size(), other.size()); ++i) {
     if (i < same.size()) order.push_back(same[i]);
@@ -45,36 +44,13 @@ endpoints interleave(const tcp::resolver::results_type& found) {
   return order;
 }
 
-/// getaddrinfo cannot be interrupted, so the question outlives an asker whose deadline has passed.
-struct question {
-  explicit question(const executor& where) : resolver(where), answered(where) {}
-
-  tcp::resolver resolver;
-  signal answered;
-  bool done = false;
-  error_code failure;
-  endpoints found;
-};
-
 task<endpoints> resolve(const wire::host_port& address, duration limit) {
-  const auto where = co_await asio::this_coro::executor;
   error_code ec;
   const auto literal = asio::ip::make_address(address.host, ec);
   if (!ec) co_return endpoints{tcp::endpoint(literal, address.port)};
-
-  const auto asked = std::make_shared<question>(where);
-  asked->resolver.async_resolve(address.host, std::to_string(address.port), tcp::resolver::numeric_service,
-                                [asked](const error_code& failure, const tcp::resolver::results_type& found) {
-                                  asked->done = true;
-                                  asked->failure = failure;
-                                  if (!failure) asked->found = interleave(found);
-                                  asked->answered.notify();
-                                });
-  deadline late(where, limit, [asked] { asked->answered.notify(); });
-  while (!asked->done && !late.expired()) co_await asked->answered.wait();
-  if (!asked->done) co_return errc::timed_out;
-  if (asked->failure) co_return asked->failure;
-  co_return std::move(asked->found);
+  const auto found = co_await resolver::of_process().find(address.host, limit);
+  if (!found) co_return found.error();
+  co_return interleave(**found, address.port);
 }
 
 void tune(tcp::socket& socket, const tcp::endpoint& to) {
@@ -207,8 +183,11 @@ task<any_socket> dial(wire::host_port address, duration limit, bool speaks) {
   const auto order = co_await resolve(address, limit);
   if (!order) co_return order.error();
   const duration left = limit - (std::chrono::steady_clock::now() - begin);
-  if (order->size() == 1) co_return co_await connect_one<tcp>(order->front(), left, speaks);
-  co_return co_await connect_any(*order, left);
+  auto socket =
+      order->size() == 1 ? connect_one<tcp>(order->front(), left, speaks) : connect_any(*order, left);
+  auto connected = co_await std::move(socket);
+  if (!connected) resolver::of_process().doubt(address.host); // the name may lead elsewhere by now
+  co_return connected;
 }
 
 task<any_socket> dial(wire::unix_path path, duration limit) {

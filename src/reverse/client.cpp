@@ -3,6 +3,7 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/resolver.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
@@ -228,10 +229,9 @@ std::string client::explain(const error_code& why) const {
   if (why == errc::end_of_stream)
     return fmt::format(
         "{} closed the connection before it was set up; check that -server is a gotunnel server", server_);
-  if (why.category() == asio::error::get_netdb_category() ||
-      why.category() == asio::error::get_addrinfo_category())
-    return fmt::format("cannot connect to {}: the host name is unknown ({}); check -server", server_,
-                       why.message());
+  if (const auto trouble = net::lookup_trouble(why); !trouble.empty())
+    return fmt::format("cannot connect to {}: {}; check -server, and that this machine can look names up",
+                       server_, trouble);
   return fmt::format(
       "cannot connect to {}: {}{}{}; check -server, and that the server runs and can be reached", server_,
       why.message(), detail.empty() ? "" : ": ", detail);

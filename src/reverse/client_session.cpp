@@ -5,6 +5,7 @@
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/pump.hpp"
+#include "gotunnel/net/resolver.hpp"
 #include "gotunnel/net/tcp.hpp"
 #include "gotunnel/reverse/mux_config.hpp"
 #include "gotunnel/wire/proxy_header.hpp"
@@ -166,9 +167,10 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
   auto socket = co_await dial_target(!inside->waiting().empty());
   if (!socket) {
     const auto held_back = dial_reports_.allow(std::chrono::steady_clock::now());
+    const auto name_trouble = net::lookup_trouble(socket.error());
     if (held_back)
       log::warn("reverse", "cannot reach the local service {}: {}{}; check -local-target",
-                wire::to_string(target_), socket.error().message(),
+                wire::to_string(target_), name_trouble.empty() ? socket.error().message() : name_trouble,
                 *held_back > 0 ? fmt::format(" ({} more visitors turned away)", *held_back) : "");
     co_return inside->reset(wire::smux_reset_reason::unreachable);
   }
