@@ -52,6 +52,11 @@ reason check_ipv6(std::string_view text) {
 
 reason check_host(std::string_view text) {
   if (text.size() > host_limit) return fmt::format("the host name is longer than {} bytes", host_limit);
+  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; }))
+    return fmt::format(
+        "\"{}\" holds characters outside ASCII; give the name's ASCII form (xn--...), which the "
+        "program idn2 prints",
+        text);
   if (!std::all_of(text.begin(), text.end(), is_host_character))
     return fmt::format("\"{}\" holds a character that no host name has", text);
   if (text.starts_with('.') || text.find("..") != std::string_view::npos)

@@ -1,4 +1,5 @@
 #include "e2e/refusal.hpp"
+#include "support/unknown_name.hpp"
 
 using namespace gotunnel::testing;
 
@@ -133,18 +134,20 @@ BOOST_AUTO_TEST_CASE(addresses_to_listen_on) {
       {"[::1]", "the port is missing: write [address]:port"},
       {"[::1:7000", "the closing bracket is missing"},
       {"a b:7000", "\"a b\" holds a character that no host name has"},
+      {"bücher.example:7000", "\"bücher.example\" holds characters outside ASCII; give the name's ASCII form "
+                              "(xn--...), which the program idn2 prints"},
   };
   for (const auto& [text, why] : cases)
     refuse("server", {"-listen", text}, "-listen \"" + text + "\": " + why + example);
 
-  // TEST-NET-3 and .invalid (RFC 5737, RFC 2606) are nobody's.
+  // TEST-NET-3 (RFC 5737) is nobody's.
   const std::string no_such = ": this machine has no such address; give one of its own, or none for all";
   refuse("server", {"-listen", "203.0.113.77:0"}, "-listen \"203.0.113.77:0\"" + no_such);
   refuse("server", {"-listen", "127.0.0.1:0", "-bind", "203.0.113.77"}, "-bind \"203.0.113.77\"" + no_such);
-  const std::string unknown = ": the host name is unknown; give an address of this machine, or none for all";
-  refuse("server", {"-listen", "nowhere.invalid:0"}, "-listen \"nowhere.invalid:0\"" + unknown);
-  refuse("server", {"-listen", "127.0.0.1:0", "-bind", "nowhere.invalid"},
-         "-bind \"nowhere.invalid\"" + unknown);
+  const std::string unknown =
+      "\": " + trouble_with_unknown_name() + "; give an address of this machine, or none for all";
+  refuse("server", {"-listen", unknown_name + ":0"}, "-listen \"" + unknown_name + ":0" + unknown);
+  refuse("server", {"-listen", "127.0.0.1:0", "-bind", unknown_name}, "-bind \"" + unknown_name + unknown);
   for (const char* text : {"127.0.0.1:80", "a b", "1.2.3", "[::1", "::g"})
     refuse("server", {"-listen", "127.0.0.1:0", "-bind", text},
            "-bind \"" + std::string(text) +
@@ -225,6 +228,8 @@ BOOST_AUTO_TEST_CASE(the_addresses_and_ports_of_a_client) {
       {"a:abc", "port \"abc\" is not a number from 0 to 65535"},
       {"::1:7000", "an IPv6 address needs brackets: write [address]:port"},
       {"1.2.3:7000", "\"1.2.3\" is not an IPv4 address"},
+      {"bücher.example:7000", "\"bücher.example\" holds characters outside ASCII; give the name's ASCII form "
+                              "(xn--...), which the program idn2 prints"},
   };
   for (const auto& [text, why] : cases) {
     refuse("client", {"-server", text},

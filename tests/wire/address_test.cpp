@@ -93,6 +93,7 @@ BOOST_AUTO_TEST_CASE(neither_peers_nor_listeners) {
       {"h:0x1", "not a number"},
       {"h:http", "not a number"},
       {"a b:1", "character"},
+      {"bücher.example:1", "ASCII form (xn--...)"},
       {"a/b:1", "character"},
       {"user@host:1", "character"},
       {"h\0st:1"sv, "character"},
