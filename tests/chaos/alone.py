@@ -18,6 +18,9 @@ PUBLIC = 8000
 
 
 class Room:
+    service = SERVICE
+    public = PUBLIC
+
     def __init__(self, options, line, processes):
         self.options = options
         self.line = line
@@ -60,6 +63,7 @@ class Fault:
 
 FAULTS = [Fault("stalled", crowds.stalled_reader), Fault("descriptors-server", crowds.without_descriptors("server")),
           Fault("descriptors-client", crowds.without_descriptors("client")), Fault("killed", restarts.killed),
+          Fault("crowd-back", restarts.crowd_back),
           Fault("upgraded", restarts.upgraded), Fault("disk", disk.full), Fault("clock", clocks.jumping)]
 
 

@@ -40,6 +40,32 @@ def killed(room):
     return Result("killed", fault, "10 visitors; afterwards a download", size - lost, lost, None, wrong=wrong)
 
 
+def crowd_back(room):
+    """All clients of a killed server come back at once, from one address, when it is started again."""
+    count, limit = (30, 60) if room.options.sanitized else (300, 15)
+    room.open()
+    names = [f"client-{i}" for i in range(1, count)]
+    for i, name in enumerate(names, 1):
+        room.tunnel.begin_client(name, room.public + i, room.service)
+
+    def all_there():
+        said = room.tunnel.status()
+        return said and len(said["ports"]) == count
+
+    await_that(all_there, f"{count} clients", 2 * limit)
+    room.tunnel.kill("server")
+    room.tunnel.start_server(name="server")
+    started = time.monotonic()
+    await_that(all_there, f"{count} clients to come back", 2 * limit)
+    away = time.monotonic() - started
+    wrong = [] if away <= limit else [f"that is more than {limit} s"]
+    wrong += [] if room.served() else ["a new visitor is not served"]
+    for name in names:
+        room.tunnel.leave(name)
+    fault = f"the server killed and started again; its {count} clients are back {away:.1f} s later"
+    return Result("crowd-back", fault, f"{count} clients, of one address", 0, 0, None, wrong=wrong)
+
+
 def upgraded(room):
     """In the middle of downloads, with visitors who ask beside them."""
     room.open()

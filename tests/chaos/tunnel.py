@@ -38,12 +38,16 @@ class Tunnel:
         self.processes.await_that(lambda: "is ready on" in self.processes.log(name), "the server", PATIENCE)
         return process
 
-    def start_client(self, name, public, target, *more, before=(), **options):
-        """When its port is open."""
+    def begin_client(self, name, public, target, *more, before=(), **options):
+        """Does not wait for it."""
         where = ["-server", f"{lines.SERVER}:{TUNNEL_PORT}", "-remote-port", public, "-local-target", f"127.0.0.1:{target}"]
         command = self.line.at("right", *before, self.gotunnel, "client", "-secret-file", self.secret, "-ca",
                                self.certs / "ca.crt", "-state-dir", self.place / f"state-{name}", "-grace", "1s", *where, *more)
-        process = self.processes.start(name, command, **options)
+        return self.processes.start(name, command, **options)
+
+    def start_client(self, name, *where, **options):
+        """When its port is open."""
+        process = self.begin_client(name, *where, **options)
         self.processes.await_that(lambda: "ready: " in self.processes.log(name), name, PATIENCE)
         return process
 
