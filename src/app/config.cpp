@@ -181,7 +181,7 @@ const option_set& server_options() {
       {secret_option,
        secret_file_option,
        {"listen", "ADDR", "7000", "where clients connect: PORT, :PORT, HOST:PORT or [V6]:PORT"},
-       {"bind", "HOST", "", "address of the public ports; all addresses when empty"},
+       {"bind", "HOST", "", "address of the public ports, or a name with several; all addresses when empty"},
        {"allow-ports", "LIST", "1024-65535", "public ports that clients may ask for, like 1024-65535,80,443"},
        {"allow-clients", "CIDRS", "",
         "networks that clients may come from, like 192.0.2.0/24,2001:db8::/32; everybody when empty"},

@@ -68,6 +68,7 @@ private:
   asio::signal_set stops_;
   asio::signal_set hangups_;
   asio::signal_set upgrades_;
+  net::door::addresses bind_;
   std::optional<tunnel_door> door_; ///< none when a former process has it
   starter next_;
   link::cert_store certificates_;
@@ -99,7 +100,7 @@ server_process::server_process(const arguments& given, const parsed_options& opt
 
 std::optional<tunnel_door> server_process::open_door(const parsed_options& options) {
   const auto where = pool_.front().where();
-  if (!config_.bind_host.empty()) try_public_address(where, config_.bind_host, options.text("bind"));
+  bind_ = public_addresses(where, config_.bind_host, options.text("bind"));
   if (former_) return std::nullopt;
   return open_tunnel_door(where, std::move(passed_), config_.listen, options.text("listen"));
 }
@@ -119,12 +120,9 @@ link::cert_store server_process::open_certificates() const {
 }
 
 reverse::server_options server_process::options_of_server() const {
-  return {config_.listen,
-          {config_.bind_host, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
-          keys_.keys(),
-          make_server_context(certificates_, config_.seed_peers),
-          config_.allow_clients,
-          config_.resume_window};
+  return {config_.listen,        {bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
+          keys_.keys(),          make_server_context(certificates_, config_.seed_peers),
+          config_.allow_clients, config_.resume_window};
 }
 
 int server_process::run() {
@@ -145,7 +143,7 @@ int server_process::run() {
 }
 
 void server_process::begin_to_serve() {
-  if (!former_) return server_.start(std::move(door_->listener));
+  if (!former_) return server_.start(std::move(door_->door));
   const auto taken = server_.take_over(*former_);
   if (!taken)
     throw std::runtime_error(
@@ -156,15 +154,15 @@ void server_process::begin_to_serve() {
 
 /// Whoever started the former process has read it already.
 void server_process::say_ready() {
-  const auto address = server_.address();
+  const std::string listening = net::to_string(server_.tunnel_door());
   if (!succeeds_) {
-    const std::string text = banner({net::to_string(address), door_->host, address.port(),
+    const std::string text = banner({listening, door_->host, server_.tunnel_door().address().port(),
                                      certificates_.authority(), certificates_.authority_facts().pin,
                                      keys_.keys()->first().secret, ::isatty(STDOUT_FILENO) == 1});
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }
-  manager_.ready(fmt::format("serving on {}", net::to_string(address)));
+  manager_.ready("serving on " + listening);
 }
 
 control_socket::request_table server_process::orders() {
@@ -174,7 +172,7 @@ control_socket::request_table server_process::orders() {
 }
 
 asio::awaitable<std::string> server_process::report_status() const {
-  co_return status_json({net::to_string(server_.address()), config_.workers,
+  co_return status_json({net::to_string(server_.tunnel_door()), config_.workers,
                          std::chrono::steady_clock::now() - started_, server_.held_ports()});
 }
 

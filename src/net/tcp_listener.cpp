@@ -66,22 +66,24 @@ std::string to_string(const tcp::endpoint& endpoint) {
 }
 
 result<tcp_listener> tcp_listener::open(const executor& where, const wire::host_port& address) {
-  error_code ec;
-  result<tcp::acceptor> acceptor = error_code{};
-  if (address.host.empty()) {
-    acceptor = listen_on(where, {tcp::v6(), address.port}, true);
-    using namespace boost::system::errc;
-    if (!acceptor &&
-        (acceptor.error() == address_family_not_supported || acceptor.error() == address_not_available))
-      acceptor = listen_on(where, {tcp::v4(), address.port}, false);
-  } else {
-    tcp::resolver resolver(where);
-    const auto found = resolver.resolve(address.host, std::to_string(address.port),
-                                        tcp::resolver::passive | tcp::resolver::numeric_service, ec);
+  if (!address.host.empty()) {
+    error_code ec;
+    const auto literal = asio::ip::make_address(address.host, ec);
     if (ec) return ec;
-    acceptor = listen_on(where, found.begin()->endpoint(), false);
+    return open(where, tcp::endpoint(literal, address.port));
   }
+  auto everywhere = open(where, tcp::endpoint(tcp::v6(), address.port));
+  using namespace boost::system::errc;
+  if (!everywhere &&
+      (everywhere.error() == address_family_not_supported || everywhere.error() == address_not_available))
+    return open(where, tcp::endpoint(tcp::v4(), address.port));
+  return everywhere;
+}
+
+result<tcp_listener> tcp_listener::open(const executor& where, const tcp::endpoint& endpoint) {
+  auto acceptor = listen_on(where, endpoint, endpoint.address().is_unspecified());
   if (!acceptor) return acceptor.error();
+  error_code ec;
   const auto bound = acceptor->local_endpoint(ec);
   if (ec) return ec;
   return tcp_listener(std::move(*acceptor), bound);

@@ -68,15 +68,15 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
   }
   if (closed_) co_return shutting_down(question);
 
-  auto listener = listen(port);
-  if (!listener && port != 0) co_return unavailable(question, listener.error());
-  if (!listener)
+  auto door = listen(port);
+  if (!door && port != 0) co_return unavailable(question, door.error());
+  if (!door)
     co_return refusal(question, code::port_unavailable,
                       fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string()));
-  const std::uint16_t chosen = listener->address().port();
+  const std::uint16_t chosen = door->address().port();
   const auto fresh = std::make_shared<public_port>(chosen, question);
   ports_.emplace(chosen, fresh);
-  open(fresh, std::move(*listener));
+  open(fresh, std::move(*door));
   log::info("reverse", "port {} opened for {}", chosen, question.client_address);
   co_return bound_answer{question.service, chosen, fresh->address, question.carrier};
 }
@@ -104,25 +104,26 @@ wire::control_message port_book::give(const bind_question& question, const publi
   return bound_answer{question.service, question.port, held.address, question.carrier};
 }
 
-void port_book::open(const public_port_ptr& held, net::tcp_listener listener) {
-  held->listener = std::make_shared<net::tcp_listener>(std::move(listener));
-  if (paused_) held->listener->pause();
-  held->address = net::to_string(held->listener->address());
-  tasks_.spawn("accept visitors", accept_visitors(held, held->listener));
+void port_book::open(const public_port_ptr& held, net::door door) {
+  held->door = std::move(door);
+  if (paused_) held->door.pause();
+  held->address = net::to_string(held->door.address());
+  for (const auto& each : held->door.listeners())
+    tasks_.spawn("accept visitors", accept_visitors(held, each));
 }
 
 /// Has the port listened on when somebody is there for visitors, or not for long when all are away.
 error_code port_book::tend(const public_port_ptr& held) {
   if (!held->holders.all_away()) {
     held->hold.reset();
-    if (held->listener) return {};
+    if (held->door) return {};
     auto again = listen(held->number);
     if (!again) return again.error();
     open(held, std::move(*again));
     log::info("reverse", "port {} is listened on again", held->number);
     return {};
   }
-  if (!held->listener || held->hold) return {};
+  if (!held->door || held->hold) return {};
   held->hold.emplace(front_, policy_.resume_hold, [port = held.get()] {
     log::info("reverse",
               "port {}: its client has been away for a while; visitors are refused until it is back",
@@ -217,12 +218,12 @@ asio::awaitable<bool> port_book::anybody_alive(std::vector<holder_ptr> holders) 
   co_return co_await net::ask_later<bool>(front_, std::move(put));
 }
 
-result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
-  if (port != 0) return net::tcp_listener::open(front_, {policy_.bind_host, port});
+result<net::door> port_book::listen(std::uint16_t port) const {
+  if (port != 0) return net::door::open(front_, policy_.bind, port);
   // The kernel's choice first; it knows what is free. Then the allowed ones at random.
-  std::vector<net::tcp_listener> reserved; // held meanwhile, for it to choose another one
+  std::vector<net::door> reserved; // held meanwhile, for it to choose another one
   for (int i = 0; i < kernel_attempts; ++i) {
-    auto any = net::tcp_listener::open(front_, {policy_.bind_host, 0});
+    auto any = net::door::open(front_, policy_.bind, 0);
     if (!any) return any;
     const std::uint16_t chosen = any->address().port();
     if (!policy_.allowed.contains(chosen)) break;
@@ -234,7 +235,7 @@ result<net::tcp_listener> port_book::listen(std::uint16_t port) const {
     crypto::random_bytes(random);
     const std::uint16_t candidate = load_be16(random);
     if (candidate == 0 || !policy_.allowed.contains(candidate) || ports_.contains(candidate)) continue;
-    auto opened = net::tcp_listener::open(front_, {policy_.bind_host, candidate});
+    auto opened = net::door::open(front_, policy_.bind, candidate);
     if (opened) return opened;
   }
   return make_error_code(errc::limit_exceeded);

@@ -5,14 +5,12 @@ namespace gotunnel::reverse {
 
 void port_book::pause() {
   paused_ = true;
-  for (const auto& [port, each] : ports_)
-    if (each->listener) each->listener->pause();
+  for (const auto& [port, each] : ports_) each->door.pause();
 }
 
 void port_book::resume() {
   paused_ = false;
-  for (const auto& [port, each] : ports_)
-    if (each->listener) each->listener->resume();
+  for (const auto& [port, each] : ports_) each->door.resume();
 }
 
 std::vector<public_port_ptr> port_book::ports() const {
@@ -21,8 +19,8 @@ std::vector<public_port_ptr> port_book::ports() const {
   return all;
 }
 
-void port_book::adopt(public_port_ptr port, std::optional<net::tcp_listener> listener) {
-  if (listener) open(port, std::move(*listener));
+void port_book::adopt(public_port_ptr port, net::door door) {
+  if (door) open(port, std::move(door));
   (void)tend(port);
   ports_.emplace(port->number, std::move(port));
 }

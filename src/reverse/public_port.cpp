@@ -65,7 +65,7 @@ std::shared_ptr<public_port> public_port::load(record_reader& from, const holder
 
 void public_port::shut() {
   hold.reset();
-  if (listener) std::exchange(listener, nullptr)->close();
+  door.close();
 }
 
 std::string public_port::held_since() const {

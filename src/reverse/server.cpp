@@ -24,19 +24,21 @@ server::~server() = default;
 void server::start() {
   auto opened = net::tcp_listener::open(front_, options_.listen);
   if (!opened) throw boost::system::system_error(opened.error());
-  start(std::move(*opened));
+  net::door door;
+  door.add(std::move(*opened));
+  start(std::move(door));
 }
 
-void server::start(net::tcp_listener door) {
-  door_.emplace(std::move(door));
-  tasks_.spawn("accept clients", accept_clients());
+void server::start(net::door door) {
+  door_ = std::move(door);
+  for (const auto& each : door_.listeners()) tasks_.spawn("accept clients", accept_clients(each));
 }
 
-asio::awaitable<void> server::accept_clients() {
+asio::awaitable<void> server::accept_clients(net::door::listener_ptr from) {
   for (;;) {
     const auto lighter = [](const auto& a, const auto& b) { return a->home().load < b->home().load; };
     hall& lightest = **std::min_element(halls_.begin(), halls_.end(), lighter);
-    auto next = co_await door_->accept(lightest.home().where());
+    auto next = co_await from->accept(lightest.home().where());
     if (!next) co_return;
     if (!options_.clients.permits(net::to_wire(next->peer))) {
       turn_away(next->peer);
@@ -86,7 +88,7 @@ asio::awaitable<void> server::stop_hall(hall& which, duration grace) {
 
 asio::awaitable<void> server::stop(duration grace) {
   stopping_ = true;
-  if (door_) door_->close();
+  door_.close();
   book_.close();
   // All halls at once, then wait for each.
   net::task_group halls(front_, "reverse");

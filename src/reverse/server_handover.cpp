@@ -66,7 +66,7 @@ public:
 
 private:
   void give_all() {
-    send(begin_part(handover_part::door), owner_.door_->handle());
+    give_door(begin_part(handover_part::door), owner_.door_, 0);
     for (const auto& each : owner_.halls_)
       for (server_session* session : each->sessions())
         if (session->handover_readiness() == server_session::readiness::ready) give_session(*session, *each);
@@ -82,6 +82,16 @@ private:
     if (failure_) return;
     const auto sent = next_.send(record.take(), until_ - now(), attached);
     if (!sent) failure_ = sent.error();
+  }
+
+  /// The first listener goes with the record, each further one with a record of its own.
+  void give_door(record_writer record, const net::door& door, std::uint16_t port) {
+    send(std::move(record), door ? door.listeners().front()->handle() : -1);
+    for (std::size_t i = 1; i < door.listeners().size(); ++i) {
+      record_writer further = begin_part(handover_part::listener);
+      further.put(port);
+      send(std::move(further), door.listeners()[i]->handle());
+    }
   }
 
   void give_session(server_session& session, const hall& home) {
@@ -100,7 +110,7 @@ private:
     };
     record_writer record = begin_part(handover_part::port);
     if (!port.save(record, name)) return;
-    send(std::move(record), port.listener ? port.listener->handle() : -1);
+    give_door(std::move(record), port.door, port.number);
     ports_.push_back(port.number);
     ++totals_.ports;
   }
@@ -129,13 +139,13 @@ private:
 
 /// Doors that are paused as long as this lives, unless another process has them.
 struct server::pause {
-  explicit pause(server& whose) : owner(whose) { owner.door_->pause(); }
+  explicit pause(server& whose) : owner(whose) { owner.door_.pause(); }
   pause(const pause&) = delete;
   pause& operator=(const pause&) = delete;
   ~pause() {
     if (owner.stopping_) return;
     owner.book_.resume();
-    owner.door_->resume();
+    owner.door_.resume();
   }
   server& owner;
 };

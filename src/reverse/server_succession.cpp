@@ -29,8 +29,7 @@ public:
     if (const auto sent = former_.send(ready.take(), parcel_patience); !sent) return sent.error();
     auto door = expect_part(former_, handover_part::door, door_patience);
     if (!door) return door.error();
-    auto listener = net::tcp_listener::adopt(owner_.front_, std::move(door->attached));
-    if (!listener) return listener.error();
+    if (const auto taken = add_listener(door_, std::move(door->attached)); !taken) return taken.error();
     if (const auto all = take_all(); !all) return all.error();
     if (const auto sent = former_.send(begin_part(handover_part::taken).take(), parcel_patience); !sent)
       return sent.error();
@@ -40,8 +39,8 @@ public:
       owner_.sessions_.add(id, each.session);
       each.home->adopt(each.session);
     }
-    for (open_port& each : ports_) owner_.book_.adopt(std::move(each.port), std::move(each.listener));
-    owner_.start(std::move(*listener));
+    for (open_port& each : ports_) owner_.book_.adopt(std::move(each.port), std::move(each.door));
+    owner_.start(std::move(door_));
     return totals_;
   }
 
@@ -52,8 +51,15 @@ private:
   };
   struct open_port {
     public_port_ptr port;
-    std::optional<net::tcp_listener> listener;
+    net::door door;
   };
+
+  [[nodiscard]] result<> add_listener(net::door& to, net::descriptor attached) {
+    auto adopted = net::tcp_listener::adopt(owner_.front_, std::move(attached));
+    if (!adopted) return adopted.error();
+    to.add(std::move(*adopted));
+    return {};
+  }
 
   [[nodiscard]] result<> take_all() {
     for (;;) {
@@ -65,6 +71,7 @@ private:
       switch (static_cast<handover_part>(got->bytes.front())) {
       case handover_part::session: taken = take_session(record); break;
       case handover_part::port: taken = take_port(record, std::move(got->attached)); break;
+      case handover_part::listener: taken = take_listener(record, std::move(got->attached)); break;
       case handover_part::visitor: taken = take_visitor(record, std::move(got->attached)); break;
       case handover_part::end: return take_end(record);
       default: return errc::broken_frame;
@@ -93,14 +100,18 @@ private:
     if (!port) return errc::broken_frame;
     for (const auto& each : port->holders.places())
       counts_.try_emplace({each.holder.get(), each.service}, each.visitors);
-    ports_.push_back({std::move(port), std::nullopt});
-    if (attached) {
-      auto adopted = net::tcp_listener::adopt(owner_.front_, std::move(attached));
-      if (!adopted) return adopted.error();
-      ports_.back().listener.emplace(std::move(*adopted));
-    }
+    ports_.push_back({std::move(port), {}});
     ++totals_.ports;
-    return {};
+    return attached ? add_listener(ports_.back().door, std::move(attached)) : result<>();
+  }
+
+  [[nodiscard]] result<> take_listener(record_reader& record, net::descriptor attached) {
+    const auto number = record.take<std::uint16_t>();
+    if (!record.whole()) return errc::broken_frame;
+    if (number == 0) return add_listener(door_, std::move(attached));
+    // It follows the first one of its port.
+    if (ports_.empty() || ports_.back().port->number != number) return errc::broken_frame;
+    return add_listener(ports_.back().door, std::move(attached));
   }
 
   [[nodiscard]] result<> take_visitor(record_reader& record, net::descriptor attached) {
@@ -144,6 +155,7 @@ private:
 
   server& owner_;
   net::parcel_socket& former_;
+  net::door door_;
   std::map<wire::peer_id, newcomer> sessions_;
   std::vector<open_port> ports_;
   std::map<std::pair<const port_holder*, std::uint64_t>, std::shared_ptr<visitor_ticket::count>> counts_;

@@ -147,7 +147,7 @@ private:
   unsigned flags_;
   asio::io_context context_{1};
   net::executor where_ = context_.get_executor();
-  port_book ports_{where_, {"127.0.0.1", no_ports()}};
+  port_book ports_{where_, {{asio::ip::address_v4::loopback()}, no_ports()}};
   resume_book book_{where_};
   net::task_group service_{where_, "fuzz"};
   net::task_group tasks_{where_, "fuzz"}; ///< the client's

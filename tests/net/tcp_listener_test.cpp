@@ -118,8 +118,8 @@ BOOST_AUTO_TEST_CASE(a_port_in_use_and_an_address_of_another_machine_are_errors)
     BOOST_TEST((everywhere.error() == boost::system::errc::address_in_use));
     const auto elsewhere = tcp_listener::open(where, {"192.0.2.1", 0});
     BOOST_TEST((elsewhere.error() == boost::system::errc::address_not_available));
-    const auto nowhere = tcp_listener::open(where, {"no..such..name", 0});
-    BOOST_TEST(!nowhere.has_value());
+    const auto name = tcp_listener::open(where, {"localhost", 0});
+    BOOST_TEST(!name.has_value());
   });
 }
 

@@ -26,14 +26,26 @@ namespace {
 
 wire::port_set all_ports() { return std::get<wire::port_set>(wire::port_set::parse("1-65535")); }
 
-/// A server with workers of its own, which begin with start().
+net::door::addresses two_addresses() {
+  return {asio::ip::make_address("127.0.0.1"), asio::ip::make_address("127.0.0.2")};
+}
+
+bool listened_on(const asio::ip::address& address, std::uint16_t port) {
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  error_code ec;
+  socket.connect({address, port}, ec);
+  return !ec;
+}
+
+/// A server with workers of its own, which begin with start(); all its doors have two addresses.
 class served {
 public:
   explicit served(std::size_t workers = 2)
-      : pool_(workers),
-        server_(
-            pool_,
-            {{"127.0.0.1", 0}, {"127.0.0.1", all_ports()}, right_keys(), *tls_contexts::common().server}) {}
+      : pool_(workers), server_(pool_, {{"127.0.0.1", 0},
+                                        {two_addresses(), all_ports()},
+                                        right_keys(),
+                                        *tls_contexts::common().server}) {}
   served(const served&) = delete;
   served& operator=(const served&) = delete;
   ~served() {
@@ -47,6 +59,7 @@ public:
   }
 
   [[nodiscard]] server& get() noexcept { return server_; }
+  void open() { server_.start(net::door::open(pool_.front().where(), two_addresses(), 0).value()); }
   void start() {
     thread_ = std::thread([this] { pool_.run(); });
   }
@@ -196,7 +209,7 @@ BOOST_AUTO_TEST_CASE(broken_off_at_any_parcel_nothing_has_changed_and_at_last_ev
   const quiet_log log;
   for (const std::uint8_t carriers : {std::uint8_t{1}, std::uint8_t{3}}) {
     served former;
-    former.get().start();
+    former.open();
     former.start();
     const std::uint16_t tunnel_port = former.get().address().port();
     echo_service echo(3);
@@ -208,9 +221,9 @@ BOOST_AUTO_TEST_CASE(broken_off_at_any_parcel_nothing_has_changed_and_at_last_ev
       ask(visitors.back(), "one.");
     }
 
-    // ready, door, the sessions, a port, three visitors, end, taken. The word to go comes last; once it is on
-    // its way it cannot be taken back.
-    const std::size_t all = 8U + carriers;
+    // ready, door and another listener, the sessions, a port and another listener, three visitors, end,
+    // taken. The word to go comes last; once it is on its way it cannot be taken back.
+    const std::size_t all = 10U + carriers;
     for (std::size_t most = 0; most < all; ++most) {
       served next;
       postman between(most);
@@ -231,7 +244,12 @@ BOOST_AUTO_TEST_CASE(broken_off_at_any_parcel_nothing_has_changed_and_at_last_ev
     BOOST_TEST(taken->ports == 1U);
     BOOST_TEST(taken->visitors == 3U);
     BOOST_TEST(next.get().address().port() == tunnel_port);
+    BOOST_TEST(next.get().tunnel_door().listeners().size() == 2U);
     next.start();
+    for (const auto& each : two_addresses()) {
+      BOOST_TEST(listened_on(each, tunnel_port));
+      BOOST_TEST(listened_on(each, port));
+    }
     for (int i = 0; i < 2; ++i)
       for (const auto& each : visitors) ask(each, "more");
     visitors.clear();

@@ -13,8 +13,8 @@ namespace {
 /// A resumable session, and a bare multiplexer in the client's place.
 struct bench {
   explicit bench(const net::executor& at, duration window = 10s)
-      : where(at), pair(make_memory_pair(at)), tasks(at, "test"), ports(at, {"127.0.0.1", allow("1-65535")}),
-        sessions(at) {
+      : where(at), pair(make_memory_pair(at)), tasks(at, "test"),
+        ports(at, {{asio::ip::address_v4::loopback()}, allow("1-65535")}), sessions(at) {
     link::admitted peer;
     peer.carrier = std::move(pair.b);
     peer.native = true;

@@ -19,7 +19,8 @@ namespace {
 struct bench {
   bench(const net::executor& at, bool native)
       : where(at), pair(make_memory_pair(at)), tasks(at, "test"),
-        book(at, {"127.0.0.1", std::get<wire::port_set>(wire::port_set::parse("1024-65535"))}) {
+        book(at, {{asio::ip::address_v4::loopback()},
+                  std::get<wire::port_set>(wire::port_set::parse("1024-65535"))}) {
     link::admitted peer;
     peer.carrier = std::move(pair.b);
     peer.native = native;

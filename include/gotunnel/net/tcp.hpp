@@ -1,8 +1,8 @@
 // TCP: dialling with happy eyeballs, and listeners whose sockets are born on the worker that will own them.
 //
-// dial() resolves and tries the addresses of both families in turn, a new one every 250 ms (RFC 8305), and
-// takes the first that connects. A listener on all addresses takes both families through one IPv6 socket
-// where the system has IPv6.
+// dial() looks the name up (net/resolver) and tries the addresses of both families in turn, a new one every
+// 250 ms (RFC 8305), and takes the first that connects. A listener on all addresses takes both families
+// through one IPv6 socket where the system has IPv6.
 #pragma once
 
 #include "gotunnel/net/descriptor.hpp"
@@ -15,8 +15,9 @@
 namespace gotunnel::net {
 
 /// A connected socket on the caller's executor, or the error of the last address tried; errc::timed_out after
-/// `limit`. `speaks`: bytes are there to be written as soon as it stands; the last word of the handshake then
-/// goes with them, and the other side is woken once and not twice.
+/// `limit`; the errors of net/resolver for a name. `speaks`: bytes are there to be written as soon as it
+/// stands; the last word of the handshake then goes with them, and the other side is woken once and not
+/// twice.
 [[nodiscard]] task<any_socket> dial(wire::host_port address, duration limit, bool speaks = false);
 [[nodiscard]] task<any_socket> dial(wire::unix_path path, duration limit);
 
@@ -30,9 +31,12 @@ namespace gotunnel::net {
 /// time it begins.
 class tcp_listener {
 public:
-  /// Literal addresses or names; an empty host is all addresses. Errors of the system: address_in_use,
+  /// A literal address; an empty host is all addresses. Errors of the system: address_in_use,
   /// permission_denied ...
   [[nodiscard]] static result<tcp_listener> open(const executor& where, const wire::host_port& address);
+  /// The address :: is all of both families, as people expect of `[::]:7000`.
+  [[nodiscard]] static result<tcp_listener> open(const executor& where,
+                                                 const asio::ip::tcp::endpoint& address);
   /// A socket that listens already, opened by another process. errc::bad_descriptor of the system when it is
   /// no listening TCP socket.
   [[nodiscard]] static result<tcp_listener> adopt(const executor& where, descriptor socket);

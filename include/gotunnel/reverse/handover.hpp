@@ -3,6 +3,7 @@
 //
 //   next -> former   ready     format u32, process id u32: it could begin to serve
 //   former -> next   door      the listener of the tunnel port
+//                    listener  a further one of the port u16, or of the tunnel port when that is 0
 //                    session   all of a client but its visitors
 //                    port      its holders by session id, with its listener if it is listened on
 //                    visitor   session id, service, address, both directions; with its socket
@@ -12,9 +13,11 @@
 //
 // The next one ends the conversation when it serves, and can be asked itself.
 //
-// All sessions come first, then ports, then visitors. The former process moves nothing from `door` to `go`,
-// for handover_limit at most: less than a peer's patience with its silence. A conversation that ends earlier
-// changes nothing for it: it goes on as if there had been none.
+// All sessions come first, then ports, then visitors. A further listener follows the first of its port: there
+// is one where -listen or -bind is a name with several addresses, which former versions did not know. The
+// former process moves nothing from `door` to `go`, for handover_limit at most: less than a peer's patience
+// with its silence. A conversation that ends earlier changes nothing for it: it goes on as if there had been
+// none.
 #pragma once
 
 #include "gotunnel/base/record.hpp"
@@ -26,7 +29,7 @@ namespace gotunnel::reverse {
 
 inline constexpr std::uint32_t handover_format = 1;
 
-enum class handover_part : std::uint8_t { ready = 1, door, session, port, visitor, end, taken, go };
+enum class handover_part : std::uint8_t { ready = 1, door, session, port, visitor, end, taken, go, listener };
 
 /// How long the former process stands still for the next one at most. The shortest patience is that of
 /// original peers, who may hear nothing for 10 s as it is, and give up after 14 s.

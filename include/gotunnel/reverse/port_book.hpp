@@ -34,7 +34,7 @@ namespace gotunnel::reverse {
 inline constexpr duration liveness_limit = 1s;
 
 struct port_policy {
-  std::string bind_host; ///< public side; empty: all addresses
+  net::door::addresses bind; ///< public side; none: all addresses
   wire::port_set allowed;
   wire::cidr_set visitors{}; ///< who may connect to public ports; others are closed at once
   duration resume_hold = 2s; ///< how long a port is listened on while all who hold it are away
@@ -72,7 +72,7 @@ public:
   void resume();
   [[nodiscard]] std::vector<public_port_ptr> ports() const;
   /// A port of a former process, whose holders are away.
-  void adopt(public_port_ptr port, std::optional<net::tcp_listener> listener);
+  void adopt(public_port_ptr port, net::door door);
   /// Another process goes on with it.
   void leave(std::uint16_t port);
 
@@ -85,14 +85,14 @@ private:
 
   asio::awaitable<void> bind_and_answer(bind_question question, answer_function answer);
   [[nodiscard]] asio::awaitable<wire::control_message> bind_here(bind_question question);
-  [[nodiscard]] result<net::tcp_listener> listen(std::uint16_t port) const;
+  [[nodiscard]] result<net::door> listen(std::uint16_t port) const;
   [[nodiscard]] asio::awaitable<std::optional<wire::error_answer>> settle(const bind_question& question,
                                                                           public_port_ptr held);
   [[nodiscard]] asio::awaitable<bool> anybody_alive(std::vector<holder_ptr> holders) const;
   [[nodiscard]] wire::control_message give(const bind_question& question, const public_port_ptr& held);
   void try_again(const public_port_ptr& held);
   [[nodiscard]] error_code tend(const public_port_ptr& held);
-  void open(const public_port_ptr& held, net::tcp_listener listener);
+  void open(const public_port_ptr& held, net::door door);
   asio::awaitable<void> accept_visitors(public_port_ptr port, std::shared_ptr<net::tcp_listener> listener);
   void hand_over(const public_port_ptr& port, asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer);
   void turn_away(const asio::ip::tcp::endpoint& who, std::uint16_t port);

@@ -6,7 +6,7 @@
 
 #include "gotunnel/base/record.hpp"
 #include "gotunnel/net/deadline.hpp"
-#include "gotunnel/net/tcp.hpp"
+#include "gotunnel/net/door.hpp"
 #include "gotunnel/reverse/holder_set.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
@@ -32,7 +32,7 @@ struct bind_question {
 struct public_port {
   public_port(std::uint16_t of, const bind_question& question) : number(of) { hand_to(question); }
 
-  // --- another process; the listener's descriptor goes beside the record
+  // --- another process; the descriptors of its door go beside the record
   /// The name by which a holder is known there; none for one that stays.
   using name_of_holder = std::function<std::optional<wire::peer_id>(const port_holder&)>;
   using holder_of_name = std::function<holder_ptr(const wire::peer_id&)>;
@@ -49,10 +49,10 @@ struct public_port {
   [[nodiscard]] std::string held_since() const;
 
   std::uint16_t number;
-  std::string address;                         ///< of the latest listener
-  std::shared_ptr<net::tcp_listener> listener; ///< none while all holders have been away for a while
-  std::optional<net::deadline> hold;           ///< until it is closed, because all are away, or opened again
-  holder_set holders;                          ///< not empty while the port is in the book
+  std::string address;               ///< of the latest door
+  net::door door;                    ///< closed while all holders have been away for a while
+  std::optional<net::deadline> hold; ///< until it is closed, because all are away, or opened again
+  holder_set holders;                ///< not empty while the port is in the book
   std::string client_address;
   std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
   // Two clocks on purpose: "since" is for people, "ago" must survive a clock that jumps.

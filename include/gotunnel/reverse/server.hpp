@@ -1,7 +1,7 @@
 // The server: opens the tunnel door, admits strangers, runs one session per client, stops in three phases.
 //
 //   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
-//   server s(pool, options); s.start(door);           // a listener of the front worker that somebody opened before
+//   server s(pool, options); s.start(door);           // of the front worker, opened before
 //   server s(pool, options); s.take_over(former);     // all that another process serves, by its leave
 //   s.renew(context); s.renew(keys);                  // later handshakes use them; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
@@ -42,8 +42,9 @@ public:
   ~server();
 
   void start();
-  void start(net::tcp_listener door);
-  [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
+  void start(net::door door);
+  [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_.address(); }
+  [[nodiscard]] const net::door& tunnel_door() const noexcept { return door_; }
   void renew(const crypto::tls_context& context);
   void renew(const link::shared_keys& keys);
   [[nodiscard]] std::vector<held_port> held_ports() const { return book_.held(); }
@@ -66,7 +67,7 @@ private:
   struct pause;     // the same
   class succession; // server_succession.cpp
 
-  asio::awaitable<void> accept_clients();
+  asio::awaitable<void> accept_clients(net::door::listener_ptr from);
   [[nodiscard]] asio::awaitable<void> stop_hall(hall& which, duration grace);
   [[nodiscard]] asio::awaitable<std::size_t> count_strangers();
   void turn_away(const asio::ip::tcp::endpoint& who);
@@ -78,7 +79,7 @@ private:
   port_book book_;
   resume_book sessions_;
   wire::stranger_book strangers_; ///< on the front worker
-  std::optional<net::tcp_listener> door_;
+  net::door door_;
   std::vector<std::unique_ptr<hall>> halls_;
   net::task_group tasks_;
   rate_limit reports_{1s};
