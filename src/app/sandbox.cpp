@@ -1,5 +1,6 @@
 #include "gotunnel/app/sandbox.hpp"
 
+#include "gotunnel/app/name_files.hpp"
 #include "gotunnel/app/system_call_filter.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/net/descriptor.hpp"
@@ -58,11 +59,14 @@ constexpr rights of_a_file =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | truncating;
 
 // Directories and not single files: resolv.conf and its like are replaced, and a rule holds for the file that
-// was there. The libraries are those of name services, which the C library loads when it needs them.
+// was there. The libraries are those of name services, which the C library loads when it needs them; some
+// systems keep all of theirs in a store.
 constexpr const char* readable[] = {"/etc",
                                     "/lib",
                                     "/lib64",
                                     "/usr",
+                                    "/nix/store",
+                                    "/gnu/store",
                                     "/run/systemd/resolve",
                                     "/run/NetworkManager",
                                     "/run/resolvconf",
@@ -111,23 +115,16 @@ private:
   net::descriptor rules_;
 };
 
-/// Where the name leads to now, and where it lies.
-void allow_reading_again(const ruleset& made, const std::filesystem::path& file) {
-  std::error_code unknown;
-  for (const auto& path :
-       {std::filesystem::absolute(file, unknown), std::filesystem::canonical(file, unknown)}) {
-    const auto directory = path.parent_path();
-    made.allow(directory == directory.root_path() ? path : directory, LANDLOCK_ACCESS_FS_READ_FILE);
-  }
-}
-
 /// What was done, or nothing.
 std::string restrict_files(const sandbox_rules& rules) {
   const auto made = ruleset::make();
   if (!made) return {};
   for (const char* path : readable) made->allow(path, reading);
   made->allow("/dev/null", reading | LANDLOCK_ACCESS_FS_WRITE_FILE);
-  if (!rules.read_again.empty()) allow_reading_again(*made, rules.read_again);
+  auto again = places_of_name_services();
+  if (!rules.read_again.empty())
+    for (auto& place : places_of(rules.read_again)) again.push_back(std::move(place));
+  for (const auto& place : again) made->allow(place, LANDLOCK_ACCESS_FS_READ_FILE);
   for (const auto& path : rules.writable) made->allow(path, reading | changing | truncating);
   return made->enforce() ? fmt::format("Landlock {}", made->version) : "";
 }

@@ -28,7 +28,7 @@ enum class sandbox_mode { off, automatic, on };
 struct sandbox_rules {
   std::vector<std::filesystem::path> writable; ///< directories; those that do not exist are skipped
   /// A file; empty: none. A rule holds for the file that was there, and this one may be replaced by another
-  /// of its name: so it is for all files below its directory, unless that is the root.
+  /// of its name: so it is for all files below its places (app/name_files).
   std::filesystem::path read_again{};
 };
 
