@@ -1,5 +1,6 @@
 #include "gotunnel/app/sandbox.hpp"
 
+#include "gotunnel/app/name_files.hpp"
 #include "gotunnel/app/system_call_filter.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/net/descriptor.hpp"
@@ -33,24 +34,39 @@ constexpr rights reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_REA
 constexpr rights changing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
                             LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
-                            LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+                            LANDLOCK_ACCESS_FS_REFER;
+// Links, too: a later start, perhaps of root, would follow them.
 constexpr rights special = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                           LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO;
+                           LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+                           LANDLOCK_ACCESS_FS_MAKE_SYM;
 // Before version 2 no file may move to another directory, which is how certificates change
 // (link/cert_journal).
 constexpr int least_version = 2;
-// Headers of Debian 12 do not know it yet.
-constexpr rights truncating = 1U << 14; // LANDLOCK_ACCESS_FS_TRUNCATE, version 3
+// Headers of Debian 12 do not know what follows yet (include/uapi/linux/landlock.h of Linux 6.12).
+constexpr rights truncating = 1U << 14; // LANDLOCK_ACCESS_FS_TRUNCATE
 constexpr int truncating_since = 3;
+constexpr rights device_requests = 1U << 15; // LANDLOCK_ACCESS_FS_IOCTL_DEV, of devices that are opened later
+constexpr int device_requests_since = 5;
+// Abstract Unix sockets and processes that are not in this sandbox.
+constexpr std::uint64_t out_of_scope = 1U << 0 | 1U << 1; // LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET, _SIGNAL
+constexpr int scopes_since = 6;
+struct ruleset_attributes {
+  rights handled_access_fs = 0;
+  std::uint64_t handled_access_net = 0;
+  std::uint64_t scoped = 0;
+};
 constexpr rights of_a_file =
     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | truncating;
 
 // Directories and not single files: resolv.conf and its like are replaced, and a rule holds for the file that
-// was there. The libraries are those of name services, which the C library loads when it needs them.
+// was there. The libraries are those of name services, which the C library loads when it needs them; some
+// systems keep all of theirs in a store.
 constexpr const char* readable[] = {"/etc",
                                     "/lib",
                                     "/lib64",
                                     "/usr",
+                                    "/nix/store",
+                                    "/gnu/store",
                                     "/run/systemd/resolve",
                                     "/run/NetworkManager",
                                     "/run/resolvconf",
@@ -67,9 +83,11 @@ public:
     if (version < least_version) return std::nullopt;
     ruleset made;
     made.version = static_cast<int>(version);
-    made.handled_ = reading | changing | special | (version >= truncating_since ? truncating : 0);
-    landlock_ruleset_attr attributes{}; // newer headers have more members, which stay 0
-    attributes.handled_access_fs = made.handled_;
+    const auto since = [version](int first, rights what) { return version >= first ? what : 0; };
+    made.handled_ = reading | changing | special | since(truncating_since, truncating) |
+                    since(device_requests_since, device_requests);
+    // An older kernel takes the longer structure, as long as what it does not know is 0.
+    const ruleset_attributes attributes{made.handled_, 0, since(scopes_since, out_of_scope)};
     made.rules_ = net::descriptor(
         static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
     if (!made.rules_) return std::nullopt;
@@ -97,23 +115,16 @@ private:
   net::descriptor rules_;
 };
 
-/// Where the name leads to now, and where it lies.
-void allow_reading_again(const ruleset& made, const std::filesystem::path& file) {
-  std::error_code unknown;
-  for (const auto& path :
-       {std::filesystem::absolute(file, unknown), std::filesystem::canonical(file, unknown)}) {
-    const auto directory = path.parent_path();
-    made.allow(directory == directory.root_path() ? path : directory, LANDLOCK_ACCESS_FS_READ_FILE);
-  }
-}
-
 /// What was done, or nothing.
 std::string restrict_files(const sandbox_rules& rules) {
   const auto made = ruleset::make();
   if (!made) return {};
   for (const char* path : readable) made->allow(path, reading);
   made->allow("/dev/null", reading | LANDLOCK_ACCESS_FS_WRITE_FILE);
-  if (!rules.read_again.empty()) allow_reading_again(*made, rules.read_again);
+  auto again = places_of_name_services();
+  if (!rules.read_again.empty())
+    for (auto& place : places_of(rules.read_again)) again.push_back(std::move(place));
+  for (const auto& place : again) made->allow(place, LANDLOCK_ACCESS_FS_READ_FILE);
   for (const auto& path : rules.writable) made->allow(path, reading | changing | truncating);
   return made->enforce() ? fmt::format("Landlock {}", made->version) : "";
 }
@@ -132,7 +143,7 @@ std::string enter_sandbox(sandbox_mode mode, const sandbox_rules& rules) {
   if (mode == sandbox_mode::automatic && observed) return "no sandbox: built with a sanitizer";
   const bool settled = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   const std::string files = settled ? restrict_files(rules) : "";
-  const bool calls = settled && forbid_system_calls();
+  const bool calls = settled && restrict_system_calls();
   if (mode == sandbox_mode::on && (files.empty() || !calls))
     throw usage_error(
         fmt::format("-sandbox \"on\": this kernel has no {}; give -sandbox auto to go without it",

@@ -46,6 +46,48 @@ BOOST_AUTO_TEST_CASE(a_tunnel_works_behind_it) {
   BOOST_TEST(client.stop() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(names_are_resolved_by_files_that_are_links_to_elsewhere) {
+  if (::geteuid() != 0) {
+    BOOST_TEST_MESSAGE("skipped: needs root, for an /etc of its own");
+    return;
+  }
+  const scratch_directory room;
+  server_process server(room);
+  const local_service echo(local_service::echo);
+  for (const char* each : {"etc", "store/one", "store/two"})
+    std::filesystem::create_directories(room.path() / each);
+  spill(room.path() / "etc/nsswitch.conf", "hosts: files\n");
+  spill(room.path() / "store/two/hosts", "127.0.0.1 tunnel.test\n");
+  std::filesystem::create_symlink(room.file("store/one/hosts"), room.path() / "etc/hosts");
+  std::filesystem::create_symlink("../two/hosts", room.path() / "store/one/hosts");
+  child_options options;
+  options.arguments = {"--mount", "/bin/sh", "-c", "mount --bind etc /etc && exec \"$0\" \"$@\"", program()};
+  const words client{"client",
+                     "-server",
+                     "tunnel.test:" + std::to_string(server.port()),
+                     "-ca",
+                     server.ca_file(),
+                     "-state-dir",
+                     room.file("state"),
+                     "-remote-port",
+                     "0",
+                     "-local-target",
+                     "127.0.0.1:" + std::to_string(echo.port())};
+  options.arguments.insert(options.arguments.end(), client.begin(), client.end());
+  options.environment = {{"GOTUNNEL_SECRET", test_secret}};
+  options.directory = room.path().string();
+  child_process child("/usr/bin/unshare", options);
+  const auto line = child.wait_for(output::out, "ready: ", patience);
+  BOOST_TEST_REQUIRE(line.has_value(), child.captured(output::err));
+  BOOST_TEST(visit(port_of(line->substr(0, line->find(" -> "))), "one") == "one");
+  // Another file in the place of the one that was there.
+  spill(room.path() / "store/two/next", "127.0.0.1 tunnel.test # again\n");
+  std::filesystem::rename(room.path() / "store/two/next", room.path() / "store/two/hosts");
+  BOOST_TEST(server.stop() == 0);
+  const server_process again(room, {.listen = server.address()});
+  BOOST_TEST(child.wait_for(output::out, "ready: ", patience).has_value(), child.captured(output::err));
+}
+
 BOOST_AUTO_TEST_CASE(it_can_be_left_out) {
   const scratch_directory room;
   server_process server(room, {.more = {"-sandbox", "off"}});
