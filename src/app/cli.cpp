@@ -1,35 +1,22 @@
 #include "gotunnel/app/commands.hpp"
+#include "gotunnel/app/console.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/output.hpp"
 #include "gotunnel/link/cert_store.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
-#include <ios>
 
 namespace gotunnel::app {
 namespace {
 
-/// What the user typed comes back in messages; one message stays one line.
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code < 0x20 || code == 0x7f)
-      line += fmt::format("\\x{:02x}", code);
-    else
-      line.push_back(c);
-  }
-  return line;
-}
-
 int say(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  print(text);
   return 0;
 }
 
@@ -65,22 +52,16 @@ int dispatch(const std::string& command, const arguments& rest) {
 }
 
 int fail(const std::exception& why, int code) {
-  std::fprintf(stderr, "gotunnel: %s\n", one_line(why.what()).c_str());
+  complain(why.what());
   return code;
 }
 
-} // namespace
+/// What was said before an assertion failed still comes out: the writing thread goes on meanwhile.
+void say_last_words(int) { output::of_process().flush_in_handler(output::farewell); }
 
-int run(int argc, char** argv) {
-  // A peer that is gone shows as an error of the write, not as the end of the process.
-  std::signal(SIGPIPE, SIG_IGN);
-  // A line of the log is one write to the system then, and those of two processes do not mix: an upgrade has
-  // two.
-  std::ios::sync_with_stdio(false);
-  const arguments words(argv + std::min(argc, 1), argv + argc);
-  hide_secret_argument(argc, argv);
+int run_command(const arguments& words) {
   if (words.empty()) {
-    std::fputs(program_help().c_str(), stderr);
+    output::of_process().say(output::stream::err, program_help());
     return 2;
   }
   try {
@@ -92,6 +73,20 @@ int run(int argc, char** argv) {
   } catch (const std::exception& e) {
     return fail(e, 1);
   }
+}
+
+} // namespace
+
+int run(int argc, char** argv) {
+  // A peer that is gone shows as an error of the write, not as the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  output& said = output::of_process();
+  std::signal(SIGABRT, say_last_words);
+  const arguments words(argv + std::min(argc, 1), argv + argc);
+  hide_secret_argument(argc, argv);
+  const int code = run_command(words);
+  said.flush(output::farewell);
+  return code;
 }
 
 } // namespace gotunnel::app

@@ -1,11 +1,14 @@
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
+#include "gotunnel/app/console.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/memory_budget.hpp"
+#include "gotunnel/base/output.hpp"
+#include "gotunnel/base/printable.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/route_watch.hpp"
 #include "gotunnel/net/worker_pool.hpp"
@@ -15,7 +18,6 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdio>
 
 namespace gotunnel::app {
 namespace {
@@ -78,7 +80,7 @@ asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::carrier
 int client_command(const arguments& given) {
   const auto parsed = client_options().parse(given);
   if (parsed.help_wanted()) {
-    std::fputs(client_help().c_str(), stdout);
+    print(client_help());
     return 0;
   }
   client_config config = read_client_config(parsed);
@@ -103,13 +105,13 @@ int client_command(const arguments& given) {
   const std::string target = wire::to_string(config.target);
   auto say_ready = [&](const wire::bound_answer& bound) {
     const std::string line =
-        fmt::format("ready: {} -> {}\n", wire::to_string(wire::host_port{host, bound.port}), target);
-    std::fputs(line.c_str(), stdout);
-    std::fflush(stdout);
+        fmt::format("ready: {} -> {}", wire::to_string(wire::host_port{host, bound.port}), target);
+    announce(printable(line) + '\n');
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));
   log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, keys.file()}));
+  output::of_process().start(); // inside the sandbox
   net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));

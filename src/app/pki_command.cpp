@@ -1,42 +1,46 @@
 #include "gotunnel/app/commands.hpp"
+#include "gotunnel/app/console.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/output.hpp"
+#include "gotunnel/base/printable.hpp"
 #include "gotunnel/link/cert_store.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include <cstdio>
 
 namespace gotunnel::app {
 namespace {
 
 std::string describe(std::string_view title, const crypto::certificate_facts& facts, wall_time now) {
   const auto days = std::chrono::floor<std::chrono::days>(facts.not_after - now).count();
-  std::string text = fmt::format("{}\n  subject  {}\n", title, facts.subject);
+  std::string text = fmt::format("{}\n  subject  {}\n", title, printable(facts.subject));
   if (!facts.dns_names.empty())
-    text += fmt::format("  SAN      DNS:{}\n", fmt::join(facts.dns_names, ", DNS:"));
+    text += fmt::format("  SAN      DNS:{}\n",
+                        printable(fmt::format("{}", fmt::join(facts.dns_names, ", DNS:"))));
   text += fmt::format("  expires  {} ({})\n  pin      {}\n", gotunnel::describe(facts.not_after),
                       days >= 0 ? fmt::format("in {} days", days) : "EXPIRED", facts.pin);
   return text;
 }
 
 void show(const link::cert_store& certificates, wall_time now) {
-  const std::string text = describe("CA (ca.crt)", certificates.authority_facts(), now) +
-                           describe("server (server.crt)", certificates.server_facts(), now);
-  std::fputs(text.c_str(), stdout);
-  for (const std::string& each : certificates.warnings())
-    std::fprintf(stderr, "gotunnel: %s\n", each.c_str());
+  print(describe("CA (ca.crt)", certificates.authority_facts(), now) +
+        describe("server (server.crt)", certificates.server_facts(), now));
+  for (const std::string& each : certificates.warnings()) complain(each);
 }
 
 } // namespace
 
 int pki_command(const arguments& given) {
   const std::vector<std::string> verbs{"show", "renew"};
-  if (given.empty() || given.front() == "-h" || given.front() == "-help" || given.front() == "--help") {
-    std::fputs(pki_help().c_str(), given.empty() ? stderr : stdout);
-    return given.empty() ? 2 : 0;
+  if (given.empty()) {
+    output::of_process().say(output::stream::err, pki_help());
+    return 2;
+  }
+  if (given.front() == "-h" || given.front() == "-help" || given.front() == "--help") {
+    print(pki_help());
+    return 0;
   }
   const std::string& verb = given.front();
   if (std::find(verbs.begin(), verbs.end(), verb) == verbs.end()) {
@@ -47,7 +51,7 @@ int pki_command(const arguments& given) {
   }
   const auto parsed = pki_options().parse({given.begin() + 1, given.end()});
   if (parsed.help_wanted()) {
-    std::fputs(pki_help().c_str(), stdout);
+    print(pki_help());
     return 0;
   }
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());

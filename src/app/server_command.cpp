@@ -1,6 +1,7 @@
 #include "gotunnel/app/banner.hpp"
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
+#include "gotunnel/app/console.hpp"
 #include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/keyring.hpp"
@@ -15,12 +16,12 @@
 #include "gotunnel/app/tunnel_door.hpp"
 #include "gotunnel/app/upgrade.hpp"
 #include "gotunnel/base/memory_budget.hpp"
+#include "gotunnel/base/output.hpp"
 #include "gotunnel/reverse/server.hpp"
 
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 
 #include <unistd.h>
@@ -126,6 +127,7 @@ reverse::server_options server_process::options_of_server() const {
 }
 
 int server_process::run() {
+  output::of_process().start(); // inside the sandbox, and the starter is another process
   begin_to_serve();
   control_.emplace(pool_.front().where(), config_.certs, orders(), succeeds_);
   if (!control_->trouble().empty()) log::warn("app", "{}", control_->trouble());
@@ -159,8 +161,7 @@ void server_process::say_ready() {
     const std::string text = banner({listening, door_->host, server_.tunnel_door().address().port(),
                                      certificates_.authority(), certificates_.authority_facts().pin,
                                      keys_.keys()->first().secret, ::isatty(STDOUT_FILENO) == 1});
-    std::fputs(text.c_str(), stdout);
-    std::fflush(stdout);
+    announce(text);
   }
   manager_.ready("serving on " + listening);
 }
@@ -216,7 +217,7 @@ int server_command(const arguments& given) {
   if (!given.empty() && given.front() == "upgrade") return upgrade_command(rest);
   const auto options = server_options().parse(given);
   if (options.help_wanted()) {
-    std::fputs(server_help().c_str(), stdout);
+    print(server_help());
     return 0;
   }
   server_config config = read_server_config(options);

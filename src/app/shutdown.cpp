@@ -1,6 +1,7 @@
 #include "gotunnel/app/shutdown.hpp"
 
 #include "gotunnel/base/log.hpp"
+#include "gotunnel/base/output.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -16,6 +17,7 @@ asio::awaitable<void> exit_on_signal(asio::signal_set& signals) {
   const int number = co_await stop_signal(signals);
   if (number == 0) co_return;
   log::warn("app", "signalled again: ending at once");
+  output::of_process().flush(output::farewell);
   std::_Exit(128 + number);
 }
 

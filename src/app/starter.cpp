@@ -1,7 +1,9 @@
 #include "gotunnel/app/starter.hpp"
 
+#include "gotunnel/app/console.hpp"
 #include "gotunnel/app/privileges.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/base/output.hpp"
 #include "gotunnel/net/last_error.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -10,7 +12,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -72,7 +73,8 @@ void forget_signals() {
   if (keep_only(end) && ::fcntl(first_free, F_SETFD, 0) == 0 &&
       ::setenv(variable, std::to_string(first_free).c_str(), 1) == 0)
     ::execv(program.c_str(), argv.data());
-  std::fprintf(stderr, "gotunnel: cannot start %s: %s\n", program.c_str(), std::strerror(errno));
+  complain(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
+  output::of_process().flush(output::farewell);
   std::_Exit(127);
 }
 
@@ -96,7 +98,6 @@ starter starter::begin(const arguments& words) {
   auto ends = net::parcel_socket::pair();
   if (!ends) throw boost::system::system_error(ends.error());
   const auto program = find_program(program_invocation_name);
-  std::fflush(nullptr); // what waits to be written is written once
   const pid_t child = ::fork();
   if (child < 0) throw boost::system::system_error(net::last_error());
   if (child == 0) serve(ends->second.handle(), program, words);

@@ -4,6 +4,7 @@
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/memory_budget.hpp"
+#include "gotunnel/base/printable.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -31,6 +32,9 @@ std::string describe_counter(std::string_view name, std::uint64_t value) {
   return name.starts_with("bytes_") ? describe_size(value) : fmt::format("{}", value);
 }
 
+/// Who asked, and why something was refused, was said by peers.
+std::string words(const json::value& value) { return printable(value.as_string()); }
+
 std::uint64_t number(const json::value& value) { return value.to_number<std::uint64_t>(); }
 
 std::string describe_object(const json::object& status, bool colour) {
@@ -38,8 +42,7 @@ std::string describe_object(const json::object& status, bool colour) {
   const std::string_view plain = colour ? "\x1b[0m" : "";
   std::string text =
       fmt::format("{}gotunnel server {}{}, process {}, on {} for {}, {} workers\n", bold,
-                  std::string_view(status.at("version").as_string()), plain, number(status.at("pid")),
-                  std::string_view(status.at("listen").as_string()),
+                  words(status.at("version")), plain, number(status.at("pid")), words(status.at("listen")),
                   describe_span(number(status.at("uptime_seconds"))), number(status.at("workers")));
   const json::object& memory = status.at("memory").as_object();
   const std::uint64_t limit = number(memory.at("limit"));
@@ -48,15 +51,14 @@ std::string describe_object(const json::object& status, bool colour) {
                       limit == 0 ? "64.0 MiB for each session" : describe_size(limit));
   text += fmt::format("\n{}counters{}\n", bold, plain);
   for (const auto& each : status.at("counters").as_object())
-    text += fmt::format("  {:<22}{:>12}\n", std::string_view(each.key()),
+    text += fmt::format("  {:<22}{:>12}\n", printable(each.key()),
                         describe_counter(each.key(), number(each.value())));
   const json::array& ports = status.at("ports").as_array();
   text += fmt::format("\n{}ports{}{}\n", bold, plain, ports.empty() ? "  none is open" : "");
   for (const json::value& each : ports) {
     const json::object& port = each.as_object();
-    text += fmt::format("  {:<6} {} since {}\n", number(port.at("port")),
-                        std::string_view(port.at("client").as_string()),
-                        std::string_view(port.at("since").as_string()));
+    text += fmt::format("  {:<6} {} since {}\n", number(port.at("port")), words(port.at("client")),
+                        words(port.at("since")));
   }
   return text;
 }

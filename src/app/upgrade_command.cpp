@@ -1,24 +1,24 @@
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
+#include "gotunnel/app/console.hpp"
 #include "gotunnel/app/control_socket.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/upgrade.hpp"
-
-#include <cstdio>
+#include "gotunnel/base/printable.hpp"
 
 namespace gotunnel::app {
 
 int upgrade_command(const arguments& given) {
   const auto options = upgrade_options().parse(given);
   if (options.help_wanted()) {
-    std::fputs(upgrade_help().c_str(), stdout);
+    print(upgrade_help());
     return 0;
   }
   const std::string answer = ask_server(options.text("certs"), "upgrade", upgrade_limit);
-  if (options.on("json")) std::fprintf(stdout, "%s\n", answer.c_str());
+  if (options.on("json")) print_json(answer);
   const auto outcome = describe_upgrade(answer);
-  if (outcome.well && !options.on("json")) std::fprintf(stdout, "%s\n", outcome.sentence.c_str());
-  if (!outcome.well) std::fprintf(stderr, "gotunnel: %s\n", outcome.sentence.c_str());
+  if (outcome.well && !options.on("json")) print(printable(outcome.sentence) + '\n');
+  if (!outcome.well) complain(outcome.sentence);
   return outcome.well ? 0 : 1;
 }
 

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, counter_count> names{"sessions",
                                                             "binds_refused",
                                                             "opens_refused",
                                                             "streams_not_read",
+                                                            "log_lines_lost",
                                                             "bytes_in",
                                                             "bytes_out"};
 

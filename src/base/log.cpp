@@ -1,22 +1,22 @@
 #include "gotunnel/base/log.hpp"
 
+#include "gotunnel/base/output.hpp"
+#include "gotunnel/base/printable.hpp"
+
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/log/attributes/value_extraction.hpp>
 #include <boost/log/core.hpp>
-#include <boost/log/expressions.hpp>
-#include <boost/log/sinks/sync_frontend.hpp>
-#include <boost/log/sinks/text_ostream_backend.hpp>
+#include <boost/log/sinks/basic_sink_backend.hpp>
+#include <boost/log/sinks/unlocked_frontend.hpp>
 #include <boost/log/sources/record_ostream.hpp>
 #include <boost/log/sources/severity_logger.hpp>
 #include <boost/smart_ptr/make_shared.hpp>
-#include <boost/smart_ptr/shared_ptr.hpp>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <ctime>
-#include <iostream>
 
 namespace gotunnel::log {
 namespace {
@@ -44,47 +44,6 @@ std::string timestamp() {
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, micros);
 }
 
-/// How many bytes at the front are one character of UTF-8 (RFC 3629); 0 when they are none.
-std::size_t character_size(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  // Neither longer than needed, nor half of a surrogate pair, nor beyond the last code point.
-  const unsigned second = byte(1);
-  const bool none = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                    (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-  return none ? 0 : size;
-}
-
-/// A hostile peer must not be able to forge a line or to move the reader's cursor, not even with a control
-/// character that takes two bytes (U+0080 to U+009F); and no line may be anything but UTF-8.
-void append_printable(std::string& line, std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t size = character_size(text);
-    const auto code = static_cast<unsigned char>(text.front());
-    const bool control = code < 0x20 || code == 0x7f ||
-                         (code == 0xc2 && size == 2 && static_cast<unsigned char>(text[1]) < 0xa0);
-    const std::size_t taken = std::max<std::size_t>(size, 1);
-    for (const char c : text.substr(0, taken)) {
-      if (size == 0 || control)
-        line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-      else
-        line.push_back(c);
-    }
-    text.remove_prefix(taken);
-  }
-}
-
-std::string printable(std::string_view text) {
-  std::string line;
-  append_printable(line, text);
-  return line;
-}
-
 std::string as_text(level at, std::string_view channel, std::string_view sentence,
                     std::initializer_list<field> fields) {
   const bool coloured = colour.load(std::memory_order_relaxed);
@@ -107,6 +66,37 @@ std::string as_json(level at, std::string_view channel, std::string_view sentenc
   return boost::json::serialize(line);
 }
 
+std::string as_line(level at, std::string_view channel, std::string_view sentence,
+                    std::initializer_list<field> fields) {
+  return form.load(std::memory_order_relaxed) == format::json ? as_json(at, channel, sentence, fields)
+                                                              : as_text(at, channel, sentence, fields);
+}
+
+std::string line_of_loss(std::uint64_t lines) {
+  const std::string sentence =
+      fmt::format("{} lines were lost: standard error took nothing for a while", lines);
+  return as_line(level::warning, "base", sentence, {}) + '\n';
+}
+
+/// The queue and the thread are ours (base/output): those of Boost.Log's asynchronous sink neither count what
+/// they drop nor end in bounded time when a write hangs.
+class to_standard_error : public logging::sinks::basic_sink_backend<logging::sinks::concurrent_feeding> {
+public:
+  static void consume(const logging::record_view& record) {
+    const auto& line = logging::extract<std::string>("Message", record);
+    if (line) output::of_process().say(output::stream::err, *line + '\n');
+  }
+};
+
+/// Also for a line that is logged before setup().
+void begin_once() {
+  static std::once_flag begun;
+  std::call_once(begun, [] {
+    output::of_process().tell_losses(line_of_loss);
+    logging::core::get()->add_sink(boost::make_shared<logging::sinks::unlocked_sink<to_standard_error>>());
+  });
+}
+
 } // namespace
 
 void setup(const options& chosen) {
@@ -114,12 +104,7 @@ void setup(const options& chosen) {
   form = chosen.form;
   colour = chosen.colour && chosen.form == format::text;
 
-  const auto backend = boost::make_shared<logging::sinks::text_ostream_backend>();
-  backend->add_stream(boost::shared_ptr<std::ostream>(&std::clog, [](std::ostream*) {}));
-  backend->auto_flush(true);
-  logging::core::get()->remove_all_sinks();
-  logging::core::get()->add_sink(
-      boost::make_shared<logging::sinks::synchronous_sink<logging::sinks::text_ostream_backend>>(backend));
+  begin_once();
 }
 
 std::optional<level> parse_level(std::string_view name) noexcept {
@@ -130,6 +115,12 @@ std::optional<level> parse_level(std::string_view name) noexcept {
 
 void divert(const listener* to) noexcept { diverted = to; }
 
+std::optional<std::uint64_t> limit::allow() noexcept {
+  if (diverted.load(std::memory_order_relaxed) != nullptr) return 0;
+  const std::lock_guard lock(mutex_);
+  return lines_.allow(std::chrono::steady_clock::now());
+}
+
 bool enabled(level wanted) noexcept { return wanted >= least.load(std::memory_order_relaxed); }
 
 void write(level at, std::string_view channel, std::string_view sentence,
@@ -137,9 +128,8 @@ void write(level at, std::string_view channel, std::string_view sentence,
   if (!enabled(at)) return;
   if (const listener* const to = diverted.load(std::memory_order_acquire))
     return (*to)(at, channel, sentence);
-  const std::string line = form.load(std::memory_order_relaxed) == format::json
-                               ? as_json(at, channel, sentence, fields)
-                               : as_text(at, channel, sentence, fields);
+  const std::string line = as_line(at, channel, sentence, fields);
+  begin_once();
   // The filter is ours (`enabled`), so the logger carries no attributes: a record is its line.
   static logging::sources::severity_logger_mt<level> logger;
   BOOST_LOG_SEV(logger, at) << line;

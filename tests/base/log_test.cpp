@@ -4,33 +4,45 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
-#include <iostream>
 #include <sstream>
 #include <string>
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace gotunnel;
 
 namespace {
 
-/// Catches what goes to the log while it lives, and leaves the log as the other tests expect it: quiet and
-/// plain.
+/// Catches what goes to standard error while it lives, and leaves the log as the other tests expect it: quiet
+/// and plain.
 class caught_log {
 public:
-  explicit caught_log(const log::options& chosen) : before_(std::clog.rdbuf(lines_.rdbuf())) {
+  explicit caught_log(const log::options& chosen)
+      : file_(::memfd_create("log", 0)), before_(::dup(STDERR_FILENO)) {
+    BOOST_REQUIRE((file_ >= 0 && before_ >= 0));
+    ::dup2(file_, STDERR_FILENO);
     log::setup(chosen);
   }
   ~caught_log() {
     log::setup({.least = log::level::warning});
-    std::clog.rdbuf(before_);
+    ::dup2(before_, STDERR_FILENO);
+    ::close(before_);
+    ::close(file_);
   }
   caught_log(const caught_log&) = delete;
   caught_log& operator=(const caught_log&) = delete;
 
-  [[nodiscard]] std::string text() const { return lines_.str(); }
+  [[nodiscard]] std::string text() const {
+    std::string all(1024UL * 1024, '\0');
+    all.resize(static_cast<std::size_t>(std::max<ssize_t>(::pread(file_, all.data(), all.size(), 0), 0)));
+    return all;
+  }
 
 private:
-  std::ostringstream lines_;
-  std::streambuf* before_;
+  int file_;
+  int before_;
 };
 
 /// The next line without its time, whose form is checked here.
@@ -102,6 +114,37 @@ BOOST_AUTO_TEST_CASE(colour_is_for_text_and_only_when_asked) {
   const caught_log log({.least = log::level::info});
   log::error("net", "plain");
   BOOST_TEST(log.text().find('\x1b') == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_line_with_a_limit_does_not_flood_the_log) {
+  const caught_log log({.least = log::level::info});
+  log::limit often(1h, 2);
+  for (int i = 0; i < 10; ++i) log::info(often, "reverse", "client {} connected", i);
+  log::debug("reverse", "unlimited, and below the level");
+  const std::string text = log.text();
+  BOOST_TEST(std::ranges::count(text, '\n') == 2);
+  BOOST_TEST(text.ends_with("client 1 connected\n"), text);
+}
+
+BOOST_AUTO_TEST_CASE(the_next_line_says_how_many_were_held_back) {
+  const caught_log log({.least = log::level::info});
+  log::limit often(20ms, 1);
+  log::warn(often, "net", "first");
+  for (int i = 0; i < 1000 && log.text().find("next") == std::string::npos; ++i) {
+    log::warn(often, "net", "next");
+    ::poll(nullptr, 0, 1);
+  }
+  BOOST_TEST(log.text().find(" more since the last such line)\n") != std::string::npos, log.text());
+}
+
+BOOST_AUTO_TEST_CASE(diverted_lines_have_no_limit) {
+  int heard = 0;
+  const log::listener listener = [&heard](log::level, std::string_view, std::string_view) { ++heard; };
+  log::divert(&listener);
+  log::limit often(1h, 1);
+  for (int i = 0; i < 10; ++i) log::warn(often, "net", "again");
+  log::divert(nullptr);
+  BOOST_TEST(heard == 10);
 }
 
 BOOST_AUTO_TEST_CASE(levels_have_names) {

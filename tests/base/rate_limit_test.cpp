@@ -18,6 +18,20 @@ BOOST_AUTO_TEST_CASE(one_a_period_passes_and_the_rest_is_counted) {
   BOOST_TEST(limit.allow(start + 120s).value() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_burst_passes_after_a_quiet_time_and_then_one_a_period) {
+  rate_limit limit(1s, 3);
+  const time_point start{};
+  for (int i = 0; i < 3; ++i) BOOST_TEST(limit.allow(start).value() == 0U);
+  BOOST_TEST(!limit.allow(start).has_value());
+  BOOST_TEST(!limit.allow(start + 999ms).has_value());
+  BOOST_TEST(limit.allow(start + 1s).value() == 2U);
+  BOOST_TEST(!limit.allow(start + 1s).has_value());
+  for (int i = 0; i < 2; ++i) BOOST_TEST(limit.allow(start + 3s).has_value());
+  BOOST_TEST(!limit.allow(start + 3s).has_value());
+  for (int i = 0; i < 3; ++i) BOOST_TEST(limit.allow(start + 60s).has_value());
+  BOOST_TEST(!limit.allow(start + 60s).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(without_a_period_everything_passes) {
   rate_limit limit(0s);
   const time_point now{};

@@ -53,6 +53,7 @@ server_process::server_process(const scratch_directory& room, const server_setup
   options.limits = setup.limits;
   const std::string file = setup.program.empty() ? program() : setup.program;
   options.pass = setup.passed_socket;
+  options.err = setup.err;
   if (setup.passed_socket >= 0) {
     // The shell knows the number of the process that it becomes.
     const words shell{"-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"", file};
@@ -90,6 +91,7 @@ client_process::client_process(const scratch_directory& room, const server_proce
   append(options.arguments, setup.more);
   options.environment = {{"GOTUNNEL_SECRET", setup.secret.empty() ? server.secret() : setup.secret}};
   options.directory = room.path().string();
+  options.out = setup.out;
   child_ = std::make_unique<child_process>(program(), options);
   if (setup.wait_until_ready) wait_until_ready();
 }

@@ -56,6 +56,7 @@ struct server_setup {
   std::vector<resource_limit> limits{};
   std::string program{};  ///< another file with it; empty: program()
   int passed_socket = -1; ///< one that listens, given as a service manager does
+  int err = -1;           ///< its standard error; log() has nothing then
 };
 
 /// `gotunnel server` in the room. The constructor returns when it accepts clients.
@@ -86,6 +87,7 @@ struct client_setup {
   std::uint16_t remote_port = 0; ///< 0: the server chooses
   std::string max_retry_interval = "200ms";
   bool wait_until_ready = true;
+  int out = -1; ///< its standard output; there is no `ready:` to wait for then
 };
 
 /// `gotunnel client` in the room; its state directory is the room's `state`.

@@ -128,11 +128,16 @@ child_process::child_process(const std::string& program, const child_options& op
   pipe_ends err;
   pipe_ends failure;
   pipe_ends stop;
-  const launch plan{program.c_str(),    arguments.data(),
-                    environment.data(), options.directory.empty() ? nullptr : options.directory.c_str(),
-                    options.limits,     out.write,
-                    err.write,          failure.write,
-                    options.pass,       ::getpid()};
+  const launch plan{program.c_str(),
+                    arguments.data(),
+                    environment.data(),
+                    options.directory.empty() ? nullptr : options.directory.c_str(),
+                    options.limits,
+                    options.out < 0 ? out.write : options.out,
+                    options.err < 0 ? err.write : options.err,
+                    failure.write,
+                    options.pass,
+                    ::getpid()};
 
   pid_ = ::fork();
   if (pid_ < 0) fail(errno, "fork");

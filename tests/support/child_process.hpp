@@ -6,11 +6,11 @@
 //   server.signal(SIGTERM);
 //   BOOST_TEST(server.wait(5s).value().code == 0);
 //
-// Both of its outputs are captured all the time, so it never blocks on a full pipe; stdin is /dev/null. Every
-// wait has a deadline and no wait sleeps in between. The destructor kills this process (its own pid, nothing
-// else) and reaps it. Dies with the test: the kernel kills the child when the *thread* that made it ends, so
-// make it on a thread that stays. Any thread may call; errors of fork, chdir, limits and exec are thrown by
-// the constructor as std::system_error.
+// Both of its outputs are captured all the time (unless the test gives its own), so it never blocks on a full
+// pipe; stdin is /dev/null. Every wait has a deadline and no wait sleeps in between. The destructor kills
+// this process (its own pid, nothing else) and reaps it. Dies with the test: the kernel kills the child when
+// the *thread* that made it ends, so make it on a thread that stays. Any thread may call; errors of fork,
+// chdir, limits and exec are thrown by the constructor as std::system_error.
 #pragma once
 
 #include <sys/resource.h>
@@ -46,6 +46,8 @@ struct child_options {
   std::string directory{};        ///< working directory; empty: the test's own
   std::vector<resource_limit> limits{};
   int pass = -1; ///< a descriptor that the child has as number 3
+  int out = -1;  ///< its standard output, in place of what is captured
+  int err = -1;  ///< its standard error, likewise
 };
 
 struct exit_status {

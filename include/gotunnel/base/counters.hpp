@@ -34,6 +34,7 @@ enum class counter : std::uint8_t {
   binds_refused,        ///< ports that a client asked for and did not get
   opens_refused,        ///< streams that a peer opened above its limits
   streams_not_read,     ///< reset because nobody read what came for them
+  log_lines_lost,       ///< dropped because standard error or output took nothing for long
   bytes_in,             ///< read from carriers, within some seconds
   bytes_out,            ///< written to carriers
 };

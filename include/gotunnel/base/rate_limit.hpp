@@ -1,11 +1,15 @@
-// Lets one event through per period and counts what it held back, so that a fault which repeats does not
-// flood the log.
+// Lets a few events through at once and then one per period, and counts what it held back, so that a fault
+// which repeats does not flood the log.
 //
 //   if (const auto held_back = limit.allow(now)) log(..., *held_back);
+//
+// On one thread. Lines that a peer can cause take a `log::limit` (base/log), which is one of these for the
+// process.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,22 +19,27 @@ namespace gotunnel {
 
 class rate_limit {
 public:
-  explicit rate_limit(duration period) noexcept : period_(period) {}
+  /// After a quiet time of `burst` periods, `burst` events may follow each other.
+  explicit constexpr rate_limit(duration period, unsigned burst = 1) noexcept
+      : period_(period), burst_(burst) {}
 
   /// The number of events held back since the last one let through; nothing when this one is to be held back
   /// too.
   [[nodiscard]] std::optional<std::uint64_t> allow(time_point now) noexcept {
-    if (next_ && now < *next_) {
+    // Each event puts the end of its credit off by one period.
+    const time_point spent_until = std::max(spent_until_, now) + period_;
+    if (spent_until > now + period_ * burst_) {
       ++held_back_;
       return std::nullopt;
     }
-    next_ = now + period_;
+    spent_until_ = spent_until;
     return std::exchange(held_back_, 0);
   }
 
 private:
   duration period_;
-  std::optional<time_point> next_;
+  unsigned burst_;
+  time_point spent_until_ = time_point::min();
   std::uint64_t held_back_ = 0;
 };
 
