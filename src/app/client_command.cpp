@@ -14,6 +14,7 @@
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
 #include "gotunnel/reverse/client_identity.hpp"
+#include "gotunnel/reverse/server_memory.hpp"
 
 #include <fmt/format.h>
 
@@ -26,7 +27,7 @@ crypto::tls_context make_context(const client_config& config) {
   crypto::tls_client_options options;
   options.authority = config.ca_pem;
   options.pin = config.pin;
-  options.seed_peers = config.seed_peers;
+  options.seed_peers = config.seed_peers != link::seed_fallback::wish::off;
   auto context = crypto::tls_context::client(options);
   if (!context)
     throw usage_error(fmt::format("-ca \"{}\": {}; copy ca.crt from the server again",
@@ -34,9 +35,24 @@ crypto::tls_context make_context(const client_config& config) {
   return *context;
 }
 
+/// What an earlier run has learnt of the server counts in this one.
+std::shared_ptr<link::seed_fallback> make_fallback(const client_config& config) {
+  const reverse::server_memory memory(
+      config.state_dir, config.pin.empty() ? crypto::read_certificate(config.ca_pem)->pin : config.pin);
+  auto remember = [memory] {
+    if (const std::string why_not = memory.remember_native(); !why_not.empty())
+      log::warn("app",
+                "{}: that the server speaks the native protocol is remembered for this run only; give a "
+                "directory that this client can write with -state-dir",
+                why_not);
+  };
+  return std::make_shared<link::seed_fallback>(config.seed_peers, memory.native(), std::move(remember));
+}
+
 reverse::client_options make_options(const client_config& config, const wire::peer_id& client,
                                      keyring& keys) {
   link::dial_options way{config.server, make_context(config), [&keys] { return keys.latest(); }, client, {}};
+  way.fallback = make_fallback(config);
   crypto::random_bytes(way.instance);
   way.resume_window = config.resume_window;
   reverse::client_options options{std::move(way)};
@@ -99,7 +115,7 @@ int client_command(const arguments& given) {
   std::signal(SIGHUP, SIG_IGN);
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
-  keyring keys(std::move(config.secret), config.seed_peers, 1);
+  keyring keys(std::move(config.secret), config.seed_peers != link::seed_fallback::wish::off, 1);
   auto options = make_options(config, identity.client, keys);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);

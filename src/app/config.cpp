@@ -119,6 +119,15 @@ bool read_on_off(const parsed_options& given, const std::string& name) {
   throw wrong(given, name, "choose on or off");
 }
 
+link::seed_fallback::wish read_fallback(const parsed_options& given) {
+  using wish = link::seed_fallback::wish;
+  const std::string& text = given.text("seed-peers");
+  if (text == "auto") return wish::automatic;
+  if (text == "on" || text == "true") return wish::on;
+  if (text == "off" || text == "false") return wish::off;
+  throw wrong(given, "seed-peers", "choose on, off or auto");
+}
+
 log_config read_logging(const parsed_options& given) {
   log_config config;
   const auto level = log::parse_level(given.text("log-level"));
@@ -235,9 +244,12 @@ const option_set& client_options() {
         "end with exit code 1 instead of trying again; -resume-window is 0 then unless given"},
        resume_window_option,
        {"state-dir", "DIR", "",
-        "where the client's id is kept (default $XDG_STATE_HOME/gotunnel or ~/.local/state/gotunnel)"},
+        "where the client keeps its id, and which servers are native (default $XDG_STATE_HOME/gotunnel or "
+        "~/.local/state/gotunnel)"},
        grace_option,
-       seed_peers_option,
+       {"seed-peers", "on|off|auto", "auto",
+        "also speak the original protocol, which sends the secret; auto: not once the server has been "
+        "native"},
        memory_limit_option,
        sandbox_option,
        log_level_option,
@@ -294,7 +306,7 @@ client_config read_client_config(const parsed_options& given) {
   config.resume_window = read_resume_window(given);
   if (!config.retry && !given.given("resume-window")) config.resume_window = 0s;
   config.grace = read_duration(given, "grace", 0ms);
-  config.seed_peers = read_on_off(given, "seed-peers");
+  config.seed_peers = read_fallback(given);
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);

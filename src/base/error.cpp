@@ -29,6 +29,7 @@ public:
     case errc::certificate_expired: return "the server's certificate is expired or not yet valid";
     case errc::seed_peer_refused:
       return "the peer speaks the original protocol, which -seed-peers off refuses";
+    case errc::downgraded: return "a server that has spoken the native protocol speaks the original one";
     case errc::superseded: return "a newer session of the same client took over";
     case errc::handed_over: return "another process goes on with it";
     case errc::bad_certificate: return "bad certificate or key file";

@@ -1,5 +1,6 @@
 #include "gotunnel/link/dialer.hpp"
 
+#include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/deadline.hpp"
@@ -33,7 +34,8 @@ net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   reached server;
   server.native = stream.engine().alpn() == crypto::native_alpn;
   server.carrier = std::move(tls);
-  if (!server.native && !keys->seed_peers) co_return errc::seed_peer_refused;
+  if (const auto allowed = judge_protocol(server.native, wanted.has_value()); !allowed)
+    co_return allowed.error();
 
   result<> greeted;
   if (server.native) {
@@ -46,6 +48,21 @@ net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   if (late.expired()) co_return errc::timed_out;
   if (!greeted) co_return greeted.error();
   co_return server;
+}
+
+/// Before anything is sent that only a server may have.
+result<> dialer::judge_protocol(bool native, bool resuming) {
+  seed_fallback& fallback = *options_.fallback;
+  // Only a native server can have the session that is to go on.
+  if (native || resuming) fallback.saw_native();
+  if (native) return {};
+  const auto allowed = fallback.judge();
+  if (allowed && fallback.against_memory())
+    log::warn("link",
+              "{} speaks the original protocol, though a server of its CA has been native; it is sent the "
+              "secret because of -seed-peers on",
+              wire::to_string(options_.server));
+  return allowed;
 }
 
 net::task<> dialer::greet_native(reached& server, const gate_key& key,

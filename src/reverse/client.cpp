@@ -222,6 +222,13 @@ std::string client::explain(const error_code& why) const {
     return fmt::format("{} speaks the original protocol, which -seed-peers off refuses; update the server, "
                        "or drop the option",
                        server_);
+  if (why == errc::downgraded)
+    return fmt::format(
+        "{} speaks the original protocol, though this server, or another of its CA, has spoken "
+        "the native one: it is not sent the secret, for it may be somebody else with the "
+        "server's key; update the server, or, if it really is an original GoTunnel now, start "
+        "this client again with -seed-peers on",
+        server_);
   if (why == errc::refused)
     return fmt::format("{} refuses this client: its version differs; update the older side", server_);
   if (why == errc::too_many_sessions)

@@ -4,6 +4,7 @@
 //   way.cut();      // resets all connections; new ones are forwarded
 //   way.cut_oldest(); // resets one
 //   way.block(true); // until told otherwise, new connections are dropped at once
+//   way.lead_to(port); // new connections go to another server of 127.0.0.1
 //   way.freeze();   // forwards nothing more on the connections there are, and says nothing: a silent death
 //
 // Runs on a thread of its own.
@@ -31,6 +32,7 @@ public:
   void cut();
   void cut_oldest();
   void freeze();
+  void lead_to(std::uint16_t target) { target_ = target; }
   void block(bool on) { blocked_ = on; }
   [[nodiscard]] std::size_t accepted() const noexcept { return accepted_; }
 
@@ -48,7 +50,7 @@ private:
   static void break_off(pair& which);
   static bool forward(const loopback_socket& from, const loopback_socket& to);
 
-  std::uint16_t target_;
+  std::atomic<std::uint16_t> target_;
   loopback_listener listener_;
   std::mutex mutex_; ///< pairs_
   std::list<pair> pairs_;

@@ -208,6 +208,8 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
   refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");
   refuse("server", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on or off");
+  refuse("server", {"-seed-peers", "auto"}, "-seed-peers \"auto\": choose on or off");
+  refuse("client", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on, off or auto");
   refuse("server", {"-log-level", "loud"},
          "-log-level \"loud\": not a level; choose trace, debug, info, warn or error");
   refuse("server", {"-log-format", "xml"}, "-log-format \"xml\": choose text or json");

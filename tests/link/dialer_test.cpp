@@ -174,12 +174,46 @@ BOOST_AUTO_TEST_CASE(each_attempt_asks_for_the_keys) {
 BOOST_AUTO_TEST_CASE(an_original_server_can_be_refused) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
-    on.options.keys = [] { return native_only(right_keys()); };
+    on.options.fallback = std::make_shared<link::seed_fallback>(link::seed_fallback::wish::off);
     link::dialer way(on.options);
     const auto reached = co_await way.reach();
     BOOST_TEST((reached.error() == errc::seed_peer_refused));
     co_await on.tasks.join();
     BOOST_TEST(!!on.failure);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(who_resumes_tells_no_original_server_the_secret) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
+    on.options.resume_window = 60s;
+    link::dialer way(on.options);
+    std::optional<link::resume_request> wanted(std::in_place);
+    wanted->session.fill(std::byte{9});
+    const auto reached = co_await way.reach(wanted);
+    BOOST_TEST((reached.error() == errc::downgraded));
+    co_await on.tasks.join();
+    BOOST_TEST(!on.admitted.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_has_been_native_is_not_followed_back) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    bench native(where, tls_contexts::common(), right_keys());
+    bench seed(where, seed_server_contexts(), right_keys());
+    const auto fallback = std::make_shared<link::seed_fallback>(link::seed_fallback::wish::on);
+    native.options.fallback = seed.options.fallback = fallback; // two carriers of one client
+    seed.options.tls = *seed_server_contexts().client;
+    link::dialer one(native.options);
+    link::dialer other(seed.options);
+    const auto before = co_await one.reach();
+    BOOST_TEST(before.has_value());
+    const auto after = co_await other.reach();
+    BOOST_TEST((after.error() == errc::downgraded));
+    co_await native.tasks.join();
+    co_await seed.tasks.join();
+    BOOST_TEST(!seed.admitted.has_value());
   });
 }
 

@@ -59,7 +59,7 @@ struct client_config {
   bool retry = true;
   duration resume_window{};
   duration grace{};
-  bool seed_peers = true;
+  link::seed_fallback::wish seed_peers = link::seed_fallback::wish::automatic;
   sandbox_mode sandbox = sandbox_mode::automatic;
   std::uint64_t memory_limit = 0;
   std::filesystem::path state_dir;

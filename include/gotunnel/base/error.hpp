@@ -32,6 +32,7 @@ enum class errc {
   wrong_server_name,   ///< the server's certificate is not for gotunnel.internal
   certificate_expired, ///< the server's certificate, or its CA, is outside its validity
   seed_peer_refused,   ///< the peer speaks the original protocol, and -seed-peers is off
+  downgraded,          ///< a server that has been native speaks the original protocol
   superseded,          ///< a newer session of the same client took over
   handed_over,         ///< another process of this machine goes on with it
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be

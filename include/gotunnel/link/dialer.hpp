@@ -4,12 +4,14 @@
 //   reached = co_await way.reach(session);                      // to go on with it, if the server still has it
 //
 // The mirror image of link/acceptor. ALPN decides: a server that chooses `gotunnel/1` is greeted natively,
-// one that chooses nothing is an original GoTunnel and gets the secret line, unless seed peers are off.
-// Errors: those of the system and of TLS, wrong_secret, not_gotunnel, seed_peer_refused, refused (another
-// version), too_many_sessions, timed_out; `failure()` says more.
+// one that chooses nothing is an original GoTunnel and gets the secret line, if link/seed_fallback allows it:
+// never a server that has been native, so never one that is to go on with a session.
+// Errors: those of the system and of TLS, wrong_secret, not_gotunnel, seed_peer_refused, downgraded, refused
+// (another version), too_many_sessions, timed_out; `failure()` says more.
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"
+#include "gotunnel/link/seed_fallback.hpp"
 #include "gotunnel/wire/address.hpp"
 
 namespace gotunnel::link {
@@ -28,6 +30,7 @@ struct dial_options {
   wire::peer_id instance{}; ///< of this process
   duration limit = dial_limit;
   duration resume_window{}; ///< for how long we keep a session without a carrier; 0: not at all
+  std::shared_ptr<seed_fallback> fallback = std::make_shared<seed_fallback>(); ///< never null
 };
 
 /// The session that a new carrier is for.
@@ -56,6 +59,7 @@ public:
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
 private:
+  [[nodiscard]] result<> judge_protocol(bool native, bool resuming);
   [[nodiscard]] net::task<> greet_native(reached& server, const gate_key& key,
                                          const std::array<std::byte, 32>& exporter,
                                          const std::optional<resume_request>& wanted);
