@@ -35,6 +35,8 @@ enum class errc {
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
   tls_failure,         ///< TLS ended with an alert or a protocol error
   not_read,            ///< the stream was reset because nobody read what came for it
+  unreachable,         ///< the peer reset the stream: it could not dial the local service
+  too_many_streams,    ///< the peer reset the stream: it takes no more of them now
   shutting_down,       ///< this process is stopping
 };
 
