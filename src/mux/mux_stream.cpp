@@ -9,13 +9,25 @@
 #include <utility>
 
 namespace gotunnel::mux {
+namespace {
+
+errc meaning_of(wire::smux_reset_reason reason) noexcept {
+  switch (reason) {
+  case wire::smux_reset_reason::aborted: return errc::reset;
+  case wire::smux_reset_reason::unreachable: return errc::unreachable;
+  case wire::smux_reset_reason::too_many_streams: return errc::too_many_streams;
+  case wire::smux_reset_reason::not_read: return errc::not_read;
+  }
+  return errc::reset;
+}
+
+} // namespace
 
 mux_stream::mux_stream(std::shared_ptr<session> owner, wire::stream_id id)
     : owner_(std::move(owner)), id_(id), readable_(owner_->where_), writable_(owner_->where_) {}
 
 mux_stream::~mux_stream() {
   close(net::ending::abort);
-  owner_->forget(id_);
 }
 
 net::task<bytes_view> mux_stream::read() {
@@ -30,7 +42,7 @@ net::task<bytes_view> mux_stream::read() {
 void mux_stream::consume(std::size_t count) {
   if (count == 0) return;
   unread_.pop(count);
-  if (owner_->ended()) return;
+  if (!known_) return;
   owner_->core_.consumed(id_, count, std::chrono::steady_clock::now());
   owner_->wake();
 }
@@ -46,7 +58,7 @@ public:
   offering(const offering&) = delete;
   offering& operator=(const offering&) = delete;
   ~offering() {
-    const bool untold = self_.offered_ && !self_.owner_->ended();
+    const bool untold = self_.offered_ && self_.known_;
     self_.offered_ = false;
     if (untold && last_) self_.reset(wire::smux_reset_reason::aborted);
     if (untold) self_.owner_->core_.withdraw(self_.id_);
@@ -67,8 +79,14 @@ private:
   std::optional<net::deadline> forgotten_;
 };
 
+result<> mux_stream::may_send() const {
+  if (failure_) return failure_;
+  if (!known_) return errc::closed;
+  return {};
+}
+
 net::task<> mux_stream::send(bytes_view bytes, bool last) {
-  if (failure_) co_return failure_;
+  if (const auto may = may_send(); !may) co_return may.error();
   if (bytes.empty()) co_return result<>();
   const auto taken = owner_->core_.submit(id_, bytes);
   if (!taken) co_return taken.error();
@@ -95,7 +113,7 @@ net::task<byte_source::taken> mux_stream::write_from(byte_source& source) {
     taken all;
   } noted(*this, source);
 
-  if (failure_) co_return failure_;
+  if (const auto may = may_send(); !may) co_return may.error();
   // What may wait for long has to be there: an end needs no window, and a failure is told at once.
   if (shut_ || !owner_->sends(id_)) {
     const auto next = source.look();
@@ -116,7 +134,7 @@ net::task<byte_source::taken> mux_stream::write_from(byte_source& source) {
 net::task<> mux_stream::shut() {
   if (failure_) co_return failure_;
   shut_ = true;
-  owner_->core_.finish(id_);
+  if (known_) owner_->core_.finish(id_);
   owner_->wake();
   co_return result<>();
 }
@@ -127,7 +145,7 @@ void mux_stream::reset(wire::smux_reset_reason reason) {
   if (failure_) return;
   // A stream that has ended both ways, and was read to its end, has nothing to tell.
   const bool complete = shut_ && peer_finished_ && unread_.empty();
-  if (!complete) owner_->core_.reset(id_, reason);
+  if (!complete && known_) owner_->core_.reset(id_, reason);
   fail(errc::closed);
   owner_->wake();
 }
@@ -136,7 +154,9 @@ net::task<> mux_stream::wait_writable() { co_return result<>(); }
 
 std::string mux_stream::peer() const { return fmt::format("stream {} of {}", id_, owner_->peer_); }
 
-void mux_stream::prioritize() { owner_->core_.prioritize(id_); }
+void mux_stream::prioritize() {
+  if (known_) owner_->core_.prioritize(id_);
+}
 
 void mux_stream::received(bytes_view bytes) {
   unread_.push(bytes);
@@ -149,10 +169,7 @@ void mux_stream::finished_by_peer() {
   writable_.notify();
 }
 
-void mux_stream::reset_by_peer(wire::smux_reset_reason reason) {
-  peer_reason_ = reason;
-  fail(errc::reset);
-}
+void mux_stream::reset_by_peer(wire::smux_reset_reason reason) { fail(meaning_of(reason)); }
 
 /// The reader keeps what it was lent, and what came before the FIN.
 void mux_stream::forgotten_by_peer() {
@@ -179,6 +196,8 @@ void mux_stream::sent() {
 
 void mux_stream::fail(error_code why) {
   if (!failure_) failure_ = why;
+  known_ = false;
+  owner_->forget(*this);
   if (why == errc::closed) unread_.clear();
   readable_.notify();
   writable_.notify();

@@ -42,7 +42,7 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
       memory_(memory), resume_window_(resume_window),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), lookout_(where_), work_(where_),
-      drained_(where_), accepted_(where_), changed_(where_), nap_(where_), last_heard_(now()),
+      drained_(where_), accepted_(where_), changed_(where_), nap_(where_),
       swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {
@@ -107,7 +107,7 @@ result<mux_stream_ptr> session::open() {
   const auto id = core_.open();
   if (!id) return id.error();
   auto opened = std::make_unique<mux_stream>(shared_from_this(), *id);
-  streams_.emplace(*id, opened.get());
+  adopt(*opened);
   wake();
   return opened;
 }
@@ -135,7 +135,7 @@ void session::handle(const wire::smux_event& event) {
   using kind = wire::smux_event::kind;
   if (event.what == kind::opened) {
     auto opened = std::make_unique<mux_stream>(shared_from_this(), event.id);
-    streams_.emplace(event.id, opened.get());
+    adopt(*opened);
     opened_by_peer_.push_back(std::move(opened));
     accepted_.notify();
     return;
@@ -177,7 +177,17 @@ void session::count_bytes() {
   counters::add(counter::bytes_out, std::exchange(bytes_out_, 0));
 }
 
-void session::forget(wire::stream_id id) { streams_.erase(id); }
+/// A peer may open a stream by the id of one that has ended, as soon as both ends of it are over.
+void session::adopt(mux_stream& stream) {
+  mux_stream*& place = streams_[stream.id()];
+  if (place != nullptr) place->forgotten_by_core();
+  place = &stream;
+}
+
+void session::forget(const mux_stream& stream) {
+  const auto found = streams_.find(stream.id());
+  if (found != streams_.end() && found->second == &stream) streams_.erase(found);
+}
 
 bool session::sends(wire::stream_id id) const noexcept {
   return riding() && !out_.full() && core_.has_window(id);

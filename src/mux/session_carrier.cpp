@@ -86,7 +86,6 @@ bool session::attach(net::stream_ptr carrier, std::uint64_t peer_received) {
   progress_before_ = core_.received() + core_.acknowledged();
   carrier_ = std::move(carrier);
   peer_ = carrier_->peer();
-  last_heard_ = now();
   round_trip_asked_ = {};
   changed_.notify();
   wake();
@@ -112,15 +111,15 @@ asio::awaitable<void> session::read_carrier() {
     if (!riding()) co_return; // a fenced carrier has nothing more to say
     if (!bytes) co_return lose(bytes.error());
     if (bytes->empty()) co_return abort(errc::closed);
-    last_heard_ = now();
+    const time_point heard = now();
     stirred_ |= bytes->size() >= bulk;
     bytes_in_ += bytes->size();
-    lookout_.passed(bytes->size(), last_heard_);
-    if (last_heard_ - round_trip_asked_ >= round_trip_refresh) {
-      round_trip_asked_ = last_heard_;
+    lookout_.passed(bytes->size(), heard);
+    if (heard - round_trip_asked_ >= round_trip_refresh) {
+      round_trip_asked_ = heard;
       core_.set_round_trip(carrier_->round_trip());
     }
-    core_.feed(*bytes, last_heard_);
+    core_.feed(*bytes, heard);
     const auto handled = handle_fed();
     if (!handled) co_return abort(handled.error());
     out_.settle();

@@ -26,7 +26,7 @@ result<session::loaded_stream> session::load_stream(record_reader& from) {
   from.require(core_.alive(id) && !streams_.contains(id));
   if (from.broken()) return errc::broken_frame;
   auto stream = std::make_unique<mux_stream>(shared_from_this(), id);
-  streams_.emplace(id, stream.get());
+  adopt(*stream);
   auto unsent = stream->load(from);
   if (!unsent) return unsent.error();
   loaded_stream loaded{std::move(stream), std::move(*unsent)};
@@ -38,7 +38,7 @@ void session::drop_unclaimed() {
     if (!streams_.contains(id)) core_.reset(id);
 }
 
-bool mux_stream::alive() const { return !failure_ && owner_->core_.alive(id_); }
+bool mux_stream::alive() const { return known_ && owner_->core_.alive(id_); }
 
 void mux_stream::save(record_writer& to, bytes_view behind) const {
   to.put(id_);

@@ -99,8 +99,7 @@ BOOST_AUTO_TEST_CASE(last_bytes_that_were_taken_back_are_no_end) {
     co_await writers.join();
     const std::string text = co_await read_all(*on.far);
     BOOST_TEST(text.size() < big);
-    BOOST_TEST(text.ends_with(">"));
-    BOOST_TEST((on.far->peer_reason() == reason::aborted));
+    BOOST_TEST(text.ends_with("<reset by the peer>"));
     co_await on.finish();
   });
 }
@@ -131,24 +130,25 @@ BOOST_AUTO_TEST_CASE(a_reset_arrives_with_its_reason_behind_the_bytes) {
   run([](log_capture&) -> asio::awaitable<void> {
     mux_bench on(co_await asio::this_coro::executor);
     on.start();
-    for (const reason why : {reason::unreachable, reason::not_read}) {
+    const std::vector<std::pair<reason, errc>> reasons{{reason::unreachable, errc::unreachable},
+                                                       {reason::too_many_streams, errc::too_many_streams},
+                                                       {reason::not_read, errc::not_read}};
+    for (const auto& [why, meaning] : reasons) {
       co_await on.connect();
       co_await send(*on.near, "last words", false);
       on.near->reset(why);
       const auto own = co_await on.near->read();
       BOOST_TEST((own.error() == errc::closed));
       const std::string seen = co_await read_all(*on.far);
-      BOOST_TEST(seen == "last words<reset by the peer>");
-      BOOST_CHECK(on.far->peer_reason() == why);
+      BOOST_TEST(seen == "last words<" + make_error_code(meaning).message() + ">");
       const auto sent = co_await on.far->write(as_bytes("x"));
-      BOOST_TEST((sent.error() == errc::reset));
+      BOOST_TEST((sent.error() == meaning));
     }
     // The other way round, by dropping the stream.
     co_await on.connect();
     on.far.reset();
     const std::string seen = co_await read_all(*on.near);
     BOOST_TEST(seen == "<reset by the peer>");
-    BOOST_CHECK(on.near->peer_reason() == reason::aborted);
     co_await on.finish();
   });
 }
@@ -162,7 +162,6 @@ BOOST_AUTO_TEST_CASE(a_peer_without_resets_gets_an_end_instead) {
     on.near->reset(reason::unreachable);
     const std::string seen = co_await read_all(*on.far);
     BOOST_TEST(seen == "last words");
-    BOOST_CHECK(!on.far->peer_reason());
     co_await on.finish();
   });
 }

@@ -216,7 +216,6 @@ BOOST_AUTO_TEST_CASE(a_silent_peer_is_noticed_and_a_living_one_is_not) {
     on.pair.at_b->stall(step::write); // alive, but not heard
     on.pair.at_b->stall(step::wait_writable);
     co_await until([&on] { return on.client->ended(); });
-    BOOST_CHECK(on.client->last_heard() + 400ms <= std::chrono::steady_clock::now());
     co_await on.sessions.join();
     BOOST_TEST((on.client_end.value() == errc::peer_silent));
   });
@@ -318,7 +317,7 @@ BOOST_AUTO_TEST_CASE(streams_that_nobody_reads_are_reset_and_the_others_go_on) {
       const auto end = co_await far[i]->read();
       BOOST_TEST((end.error() == errc::not_read));
       co_await until([&] { return static_cast<bool>(outcomes[i]); });
-      BOOST_TEST((near[i]->peer_reason() == wire::smux_reset_reason::not_read));
+      BOOST_TEST((outcomes[i] == errc::not_read));
     }
     BOOST_TEST(failed == 3U);
     BOOST_TEST(whole == 1U);

@@ -39,6 +39,8 @@ enum class errc {
   keys_worn,           ///< the connection's keys have sealed what they may, and cannot be changed
   tls_failure,         ///< TLS ended with an alert or a protocol error
   not_read,            ///< the stream was reset because nobody read what came for it
+  unreachable,         ///< the peer reset the stream: it could not dial the local service
+  too_many_streams,    ///< the peer reset the stream: it takes no more of them now
   shutting_down,       ///< this process is stopping
 };
 

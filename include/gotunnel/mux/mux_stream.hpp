@@ -12,7 +12,6 @@
 #include "gotunnel/wire/smux_core.hpp"
 
 #include <memory>
-#include <optional>
 
 namespace gotunnel::mux {
 
@@ -45,8 +44,6 @@ public:
   [[nodiscard]] wire::stream_id id() const noexcept { return id_; }
   /// What has arrived already, as read() would lend it.
   [[nodiscard]] bytes_view waiting() const noexcept { return unread_.front(); }
-  /// What the peer gave as its reason, once it has reset the stream.
-  [[nodiscard]] std::optional<wire::smux_reset_reason> peer_reason() const noexcept { return peer_reason_; }
 
   /// Whether another process could go on with it (mux/session): it has not failed, and has not ended.
   [[nodiscard]] bool alive() const;
@@ -73,6 +70,9 @@ private:
   void not_read();
   void sent();
   void fail(error_code why);
+  /// The core has forgotten the stream; by its id it may know another one.
+  void forgotten_by_core() noexcept { known_ = false; }
+  [[nodiscard]] result<> may_send() const;
 
   std::shared_ptr<session> owner_;
   wire::stream_id id_;
@@ -81,7 +81,7 @@ private:
   net::signal writable_;
   error_code failure_;
   std::function<void()> tell_failure_;
-  std::optional<wire::smux_reset_reason> peer_reason_;
+  bool known_ = true;          ///< the stream of this id in the core is this one
   bool offered_ = false;       ///< the core still borrows the bytes of a write(), or the source
   bool shut_ = false;          ///< our FIN is on its way
   bool peer_finished_ = false; ///< the peer's FIN has come

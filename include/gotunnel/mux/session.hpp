@@ -103,8 +103,6 @@ public:
   [[nodiscard]] std::size_t stream_count() const noexcept { return streams_.size(); }
   /// The other end of the latest carrier, for people.
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
-  /// When the peer was last heard of.
-  [[nodiscard]] time_point last_heard() const noexcept { return last_heard_; }
 
 private:
   friend class mux_stream;
@@ -112,7 +110,10 @@ private:
   // session.cpp
   [[nodiscard]] result<> handle_fed();
   void handle(const wire::smux_event& event);
-  void forget(wire::stream_id id);
+  /// What the core says about the stream's id goes to it from now on ...
+  void adopt(mux_stream& stream);
+  /// ... and no longer.
+  void forget(const mux_stream& stream);
   /// What the stream offers may leave as soon as it is its turn; else it may take long.
   [[nodiscard]] bool sends(wire::stream_id id) const noexcept;
   /// Compares what waits for slow readers with what may, and resets streams that nobody reads when it must.
@@ -156,7 +157,6 @@ private:
   std::optional<net::deadline> hold_;  ///< armed while there is no carrier
   asio::steady_timer nap_;             ///< the keeper's
   time_point nap_ends_ = never;
-  time_point last_heard_;
   time_point round_trip_asked_{};
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
