@@ -177,8 +177,7 @@ const option resume_window_option{
     "how long connections outlive a broken carrier, until another takes over; 0 ends them with it"};
 const option server_certs_option{"certs", "DIR", "certs", "directory of the server's certificates"};
 const option json_option{"json", "", "", "one JSON object instead of a text for people"};
-const option grace_option{"grace", "DURATION", "10s",
-                          "how long running connections may finish when stopping"};
+const option grace_option{"grace", "DURATION", "8s", "how long running connections may finish when stopping"};
 const option log_level_option{"log-level", "LEVEL", "info", "trace, debug, info, warn or error"};
 const option log_format_option{"log-format", "FORMAT", "text", "text, or json (one object a line)"};
 

@@ -2,6 +2,7 @@
 
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/base/printable.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/tcp.hpp"
@@ -29,8 +30,9 @@ constexpr std::size_t conversations_limit = 8;
 constexpr duration conversation_limit = 5s;
 constexpr std::size_t path_limit = sizeof(sockaddr_un::sun_path) - 1;
 
+/// In UTF-8, as JSON must be, whatever it quotes.
 std::string refusal(std::string_view why) {
-  return boost::json::serialize(boost::json::object{{"error", why}});
+  return boost::json::serialize(boost::json::object{{"error", printable(why)}});
 }
 
 /// Which file has that name now; none: zeros.

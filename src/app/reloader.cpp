@@ -2,6 +2,7 @@
 
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/log.hpp"
+#include "gotunnel/base/printable.hpp"
 #include "gotunnel/net/deadline.hpp"
 
 #include <boost/json/object.hpp>
@@ -94,7 +95,7 @@ std::string reloader::answer_now() {
   } catch (const std::runtime_error& e) {
     const std::string why = fmt::format("{}; everything stays as it was", e.what());
     log::error("app", "reload: {}", why);
-    return boost::json::serialize(boost::json::object{{"error", why}});
+    return boost::json::serialize(boost::json::object{{"error", printable(why)}});
   }
 }
 

@@ -70,8 +70,8 @@ std::string status_json(const status_facts& facts) {
   for (const counter each : counters::all()) counted[name_of(each)] = counters::value(each);
   json::array ports;
   for (const auto& each : facts.ports)
-    ports.push_back(
-        json::object{{"port", each.port}, {"client", each.client_address}, {"since", describe(each.since)}});
+    ports.push_back(json::object{
+        {"port", each.port}, {"client", printable(each.client_address)}, {"since", describe(each.since)}});
   const memory_budget& memory = memory_budget::of_process();
   const json::object status{
       {"version", GOTUNNEL_VERSION},

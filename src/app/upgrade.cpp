@@ -1,6 +1,7 @@
 #include "gotunnel/app/upgrade.hpp"
 
 #include "gotunnel/base/log.hpp"
+#include "gotunnel/base/printable.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -74,7 +75,7 @@ asio::awaitable<upgrade_outcome> upgrade::attempt() {
 }
 
 std::string upgrade_json(const upgrade_outcome& outcome) {
-  if (!outcome.trouble.empty()) return json::serialize(json::object{{"error", outcome.trouble}});
+  if (!outcome.trouble.empty()) return json::serialize(json::object{{"error", printable(outcome.trouble)}});
   return json::serialize(json::object{{"upgraded", true},
                                       {"pid", outcome.receipt.successor},
                                       {"clients", outcome.receipt.given.sessions},

@@ -157,8 +157,10 @@ void session::mind_memory() {
   out_.set_limit(allowance / 2);
   const auto given_up = core_.not_read(now());
   if (given_up.empty()) return;
-  log::warn("mux", "{}: too many bytes wait for slow readers; {} streams that were not read at all are reset",
-            peer_, given_up.size());
+  static log::limit often;
+  log::warn(often, "mux",
+            "{}: too many bytes wait for slow readers; {} streams that were not read at all are reset", peer_,
+            given_up.size());
   counters::add(counter::streams_not_read, given_up.size());
   for (const auto id : given_up) {
     const auto found = streams_.find(id);

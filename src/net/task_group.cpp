@@ -44,12 +44,14 @@ void task_group::ended(std::list<child>::iterator which, const std::exception_pt
   const char* what = which->what;
   children_.erase(which);
   if (failure) {
+    static log::limit often;
     try {
       std::rethrow_exception(failure);
     } catch (const boost::system::system_error& e) {
-      if (e.code() != asio::error::operation_aborted) log::error(channel_, "{} failed: {}", what, e.what());
+      if (e.code() != asio::error::operation_aborted)
+        log::error(often, channel_, "{} failed: {}", what, e.what());
     } catch (const std::exception& e) {
-      log::error(channel_, "{} failed: {}", what, e.what());
+      log::error(often, channel_, "{} failed: {}", what, e.what());
     }
   }
   if (children_.empty()) emptied_.notify();

@@ -124,8 +124,9 @@ task<tcp_listener::accepted> tcp_listener::accept(executor owner) {
     if (paused_) continue;
     if (ec == asio::error::operation_aborted || !acceptor_.is_open()) co_return errc::closed;
     if (!out_of_resources(ec)) continue; // the visitor left while it was queued
+    static log::limit often;
     if (pause == 0ms)
-      log::error("net", "cannot accept on {}: {}; trying again", to_string(address_), ec.message());
+      log::error(often, "net", "cannot accept on {}: {}; trying again", to_string(address_), ec.message());
     pause = std::clamp<duration>(pause * 2, 50ms, 1s);
     co_await sleep_for(pause);
   }

@@ -34,19 +34,22 @@ void carrier_group::up(std::uint8_t number, const wire::bound_answer& answer) {
   trouble_.clear();
   if (++up_ == 1) {
     port_ = answer.port;
-    log::info("reverse", "port {} of {} leads to {}", port_, wire::to_string(options_.way.server),
+    static log::limit often;
+    log::info(often, "reverse", "port {} of {} leads to {}", port_, wire::to_string(options_.way.server),
               wire::to_string(options_.target));
     ready_(answer);
   }
   if (number == 0) return;
   if (answer.carrier == number) {
-    log::info("reverse", "carrier {} is up ({})", number, standing());
+    static log::limit often;
+    log::info(often, "reverse", "carrier {} is up ({})", number, standing());
     warned_ = alone_ = false;
     changed_.notify();
     return;
   }
+  static log::limit often;
   if (!std::exchange(warned_, true))
-    log::warn("reverse",
+    log::warn(often, "reverse",
               "{} does not know -carriers: it is older, or speaks the original protocol; going on with one "
               "of {}",
               wire::to_string(options_.way.server), carriers_.size());

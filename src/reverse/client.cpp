@@ -52,7 +52,8 @@ asio::awaitable<void> client::keep_connected() {
       co_return;
     }
     if (spare_) {
-      log::warn("reverse", "{}; the server has forgotten it, so this is a new one", sentence);
+      static log::limit often;
+      log::warn(often, "reverse", "{}; the server has forgotten it, so this is a new one", sentence);
       continue;
     }
     const duration wait = backoff_.next(random01());
@@ -64,8 +65,9 @@ asio::awaitable<void> client::keep_connected() {
 void client::report(const std::string& trouble, duration wait) {
   const double seconds = std::chrono::duration<double>(wait).count();
   // The same trouble again is not news.
+  static log::limit often;
   if (owner_.is_news(trouble))
-    log::warn("reverse", "{}; trying again in {:.1f} s", trouble, seconds);
+    log::warn(often, "reverse", "{}; trying again in {:.1f} s", trouble, seconds);
   else
     log::debug("reverse", "{}; trying again in {:.1f} s", trouble, seconds);
 }
@@ -75,14 +77,17 @@ asio::awaitable<void> client::keep_carried(client_session& session) {
     const bool waits = co_await session.lost();
     if (!waits) co_return;
     const auto begin = std::chrono::steady_clock::now();
-    log::warn("reverse", "{}the connection with {} was lost: {}; its visitors wait for another, for {} s",
-              named(), server_, session.loss().message(),
+    static log::limit losses;
+    static log::limit returns;
+    log::warn(losses, "reverse",
+              "{}the connection with {} was lost: {}; its visitors wait for another, for {} s", named(),
+              server_, session.loss().message(),
               std::chrono::duration_cast<std::chrono::seconds>(session.resume_window()).count());
     const bool on = co_await carry_on(session);
     if (!on) co_return;
     (void)owner_.is_news(""); // whatever comes next is
     const auto took = std::chrono::steady_clock::now() - begin;
-    log::info("reverse", "{}the session with {} goes on after {:.1f} s", named(), server_,
+    log::info(returns, "reverse", "{}the session with {} goes on after {:.1f} s", named(), server_,
               std::chrono::duration<double>(took).count());
   }
 }
@@ -153,7 +158,8 @@ asio::awaitable<std::string> client::attempt() {
   }
   link::reached server = std::move(*spare_);
   spare_.reset();
-  if (!server.native) log::info("reverse", "{} speaks the original GoTunnel protocol", server_);
+  static log::limit often;
+  if (!server.native) log::info(often, "reverse", "{} speaks the original GoTunnel protocol", server_);
   const bool wanted = options_.way.resume_window > duration::zero();
   if (wanted && server.resume_window == duration::zero() && !std::exchange(told_, true))
     log::info("reverse", "{}{} does not resume: visitors are lost with their connection to it", named(),

@@ -123,7 +123,8 @@ std::optional<wire::control_message> client_session::handle(const wire::control_
   } else if (const auto* error = std::get_if<wire::error_answer>(&message)) {
     if (!outcome_.was_ready) outcome_.refusal = *error;
   } else if (const auto* bye = std::get_if<wire::bye_message>(&message)) {
-    log::info("reverse", "the server says goodbye: {}", bye->reason);
+    static log::limit often;
+    log::info(often, "reverse", "the server says goodbye: {}", bye->reason);
   }
   return std::nullopt;
 }
@@ -169,12 +170,10 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
   }
   auto socket = co_await dial_target(!inside->waiting().empty());
   if (!socket) {
-    const auto held_back = dial_reports_.allow(std::chrono::steady_clock::now());
+    static log::limit often(5s, 1);
     const auto name_trouble = net::lookup_trouble(socket.error());
-    if (held_back)
-      log::warn("reverse", "cannot reach the local service {}: {}{}; check -local-target",
-                wire::to_string(target_), name_trouble.empty() ? socket.error().message() : name_trouble,
-                *held_back > 0 ? fmt::format(" ({} more visitors turned away)", *held_back) : "");
+    log::warn(often, "reverse", "cannot reach the local service {}: {}; check -local-target",
+              wire::to_string(target_), name_trouble.empty() ? socket.error().message() : name_trouble);
     co_return inside->reset(wire::smux_reset_reason::unreachable);
   }
   net::socket_stream local(std::move(*socket), net::socket_stream::purpose::visitor,

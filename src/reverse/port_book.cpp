@@ -77,7 +77,8 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
   const auto fresh = std::make_shared<public_port>(chosen, question);
   ports_.emplace(chosen, fresh);
   open(fresh, std::move(*door));
-  log::info("reverse", "port {} opened for {}", chosen, question.client_address);
+  static log::limit often;
+  log::info(often, "reverse", "port {} opened for {}", chosen, question.client_address);
   co_return bound_answer{question.service, chosen, fresh->address, question.carrier};
 }
 
@@ -89,12 +90,15 @@ wire::control_message port_book::give(const bind_question& question, const publi
   if (question.carrier != 0 && held.holders.joinable() && held.identity == question.identity) {
     const auto replaced = held.holders.add({question.holder, question.service, question.carrier});
     if (replaced) former.push_back(replaced);
-    log::info("reverse", "port {} joined by {}, carrier {} of the same client; {} hold it", question.port,
-              question.client_address, question.carrier, held.holders.size());
+    static log::limit often;
+    log::info(often, "reverse", "port {} joined by {}, carrier {} of the same client; {} hold it",
+              question.port, question.client_address, question.carrier, held.holders.size());
   } else {
     former = held.holders.everybody();
     held.hand_to(question);
-    log::info("reverse", "port {} taken over by {}, the same client", question.port, question.client_address);
+    static log::limit often;
+    log::info(often, "reverse", "port {} taken over by {}, the same client", question.port,
+              question.client_address);
   }
   for (const holder_ptr& each : former) asio::post(each->where(), [each] { each->superseded(); });
   if (const error_code why = tend(at)) {
@@ -120,12 +124,14 @@ error_code port_book::tend(const public_port_ptr& held) {
     auto again = listen(held->number);
     if (!again) return again.error();
     open(held, std::move(*again));
-    log::info("reverse", "port {} is listened on again", held->number);
+    static log::limit often;
+    log::info(often, "reverse", "port {} is listened on again", held->number);
     return {};
   }
   if (!held->door || held->hold) return {};
   held->hold.emplace(front_, policy_.resume_hold, [port = held.get()] {
-    log::info("reverse",
+    static log::limit often;
+    log::info(often, "reverse",
               "port {}: its client has been away for a while; visitors are refused until it is back",
               port->number);
     port->shut();
@@ -143,7 +149,9 @@ void port_book::back(const port_holder& holder) {
     if (!each->holders.set_away(holder, false)) continue;
     const error_code why = tend(each);
     if (!why) continue;
-    log::error("reverse", "cannot listen on port {} at present: {}; trying again", port, why.message());
+    static log::limit often;
+    log::error(often, "reverse", "cannot listen on port {} at present: {}; trying again", port,
+               why.message());
     try_again(each);
   }
 }
@@ -291,12 +299,15 @@ void port_book::release(const port_holder& holder, std::uint16_t port) {
   const auto found = ports_.find(port);
   if (found == ports_.end() || !found->second->holders.remove(holder)) return;
   if (found->second->holders.size() > 0) {
-    log::info("reverse", "port {} left by one carrier; {} hold it", port, found->second->holders.size());
+    static log::limit often;
+    log::info(often, "reverse", "port {} left by one carrier; {} hold it", port,
+              found->second->holders.size());
     (void)tend(found->second); // nobody came: nothing is opened
     return;
   }
   found->second->shut();
-  log::info("reverse", "port {} closed", port);
+  static log::limit often;
+  log::info(often, "reverse", "port {} closed", port);
   ports_.erase(found);
 }
 

@@ -2,6 +2,7 @@
 
 #include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/log.hpp"
+#include "gotunnel/base/printable.hpp"
 #include "gotunnel/net/ask.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/reverse/mux_config.hpp"
@@ -49,8 +50,10 @@ asio::awaitable<void> server_session::run() {
   const auto self = shared_from_this();
   const counters::held counted(counter::sessions);
   counters::add(counter::sessions_total);
+  static log::limit comings;
+  static log::limit goings;
   if (!control_)
-    log::info("reverse", "client {} connected{}", client_,
+    log::info(comings, "reverse", "client {} connected{}", client_,
               !native_                             ? " (original protocol, does not resume)"
               : resume_window_ == duration::zero() ? " (does not resume)"
                                                    : "");
@@ -62,7 +65,7 @@ asio::awaitable<void> server_session::run() {
   const error_code why = co_await mux_->run();
   // The ports first: visitors must not queue for a client that is gone.
   co_await net::ask(front_, [this] { book_.release_all(*this); });
-  log::info("reverse", "client {} disconnected: {}", client_, why.message());
+  log::info(goings, "reverse", "client {} disconnected: {}", client_, why.message());
   tasks_.cancel();
   co_await tasks_.join();
   control_.reset(); // here: the last to hold this session may be on another worker
@@ -112,8 +115,7 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
     const auto fed = reader_.feed(*bytes);
     control.consume(bytes->size());
     if (!fed) {
-      log::warn("reverse", "client {} sent a control line longer than {} bytes", client_,
-                wire::control_line_limit);
+      report(fmt::format("sent a control line longer than {} bytes", wire::control_line_limit));
       co_return mux_->close(fed.error());
     }
     for (int handled = 1;; ++handled) {
@@ -154,7 +156,7 @@ server_session::reply_to(const wire::control_message& message) {
   if (const auto* unknown = std::get_if<wire::unknown_message>(&message)) {
     const auto why = unknown->problem.empty() ? code::unknown_type : code::bad_message;
     const std::string text = unknown->problem.empty()
-                                 ? fmt::format("unknown type \"{}\"", unknown->type.substr(0, 64))
+                                 ? fmt::format("unknown type \"{}\"", printable(unknown->type.substr(0, 64)))
                                  : unknown->problem;
     report(text);
     co_return wire::error_answer{unknown->id, std::string(why), text};
@@ -196,12 +198,10 @@ asio::awaitable<wire::control_message> server_session::try_bind(wire::bind_reque
   co_return answer;
 }
 
-/// A client with the secret may still ask for nonsense all day long.
+/// A client with the secret may still ask for nonsense all day long, and on a new session each time.
 void server_session::report(std::string_view trouble) {
-  const auto held_back = reports_.allow(std::chrono::steady_clock::now());
-  if (!held_back) return;
-  log::warn("reverse", "client {}: {}{}", client_, trouble,
-            *held_back > 0 ? fmt::format(" ({} more such messages)", *held_back) : "");
+  static log::limit often;
+  log::warn(often, "reverse", "client {}: {}", client_, trouble);
 }
 
 asio::awaitable<void> server_session::serve_seed(mux::mux_stream& control) {

@@ -10,15 +10,17 @@ asio::awaitable<void> server_session::watch_carrier() {
   for (;;) {
     const bool waits = co_await mux_->lost();
     if (!waits) co_return;
+    static log::limit losses;
+    static log::limit returns;
     if (std::exchange(begun_here, true))
-      log::info("reverse", "client {} lost its connection: {}; its session waits {} s for it", client_,
-                mux_->loss().message(),
+      log::info(losses, "reverse", "client {} lost its connection: {}; its session waits {} s for it",
+                client_, mux_->loss().message(),
                 std::chrono::duration_cast<std::chrono::seconds>(resume_window_).count());
     co_await tell_away();
     const bool carried = co_await mux_->carried();
     if (!carried) co_return;
     co_await tell_back();
-    log::info("reverse", "client {} is back from {}; {} streams go on", client_, mux_->peer(),
+    log::info(returns, "reverse", "client {} is back from {}; {} streams go on", client_, mux_->peer(),
               mux_->stream_count());
   }
 }

@@ -15,7 +15,7 @@ namespace {
 using words = std::vector<std::string>;
 
 server_config server(const words& more) {
-  words arguments{"-secret", "s"};
+  words arguments{"-secret", "0a93f1b7c25e84d6"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return read_server_config(server_options().parse(arguments));
 }
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_server_with_nothing_but_a_secret) {
   BOOST_TEST(read.allow_ports.to_string() == "1024-65535");
   BOOST_TEST(read.certs.string() == "certs");
   BOOST_TEST(read.workers >= 1U);
-  BOOST_TEST((read.grace == 10s));
+  BOOST_TEST((read.grace == 8s));
   BOOST_TEST((read.cert_check == 1min));
   BOOST_TEST(read.seed_peers);
   BOOST_TEST((read.logging.level == log::level::info));

@@ -4,6 +4,7 @@
 
 #include "support/log_capture.hpp"
 #include "support/scratch_directory.hpp"
+#include "support/strong_secrets.hpp"
 
 using namespace gotunnel;
 using namespace gotunnel::testing;
@@ -16,7 +17,7 @@ struct room : scratch_directory {
   log_capture log;
 
   void write(std::string_view text) const {
-    spill(secrets, text);
+    spill(secrets, strong(text));
     std::filesystem::permissions(secrets, std::filesystem::perms(0600));
   }
   keyring open(std::size_t most) const {
@@ -28,7 +29,7 @@ struct room : scratch_directory {
 std::string names(const link::shared_keys& keys) {
   std::string text;
   for (const link::gate_key& each : keys->all)
-    text += (text.empty() ? "" : "|") + std::string(each.secret.reveal());
+    text += (text.empty() ? "" : "|") + name_of(each.secret.reveal());
   return text;
 }
 

@@ -4,6 +4,7 @@
 
 #include "support/run.hpp"
 #include "support/scratch_directory.hpp"
+#include "support/strong_secrets.hpp"
 
 #include <csignal>
 
@@ -19,13 +20,13 @@ struct bench : scratch_directory {
   bench() { write("old\n"); }
 
   void write(std::string_view text) const {
-    spill(path() / "secret", text);
+    spill(path() / "secret", strong(text));
     std::filesystem::permissions(path() / "secret", std::filesystem::perms(0600));
   }
   void renew_certificate() const { link::cert_store::open(path() / "certs", now()).renew(now()); }
 
   link::cert_store certificates = link::cert_store::open(path() / "certs", now());
-  keyring keys{{{secret_text("old")}, path() / "secret"}, true, 4};
+  keyring keys{{{secret_text(strong("old"))}, path() / "secret"}, true, 4};
   service_manager manager;
   int contexts = 0;
   std::vector<link::shared_keys> given;

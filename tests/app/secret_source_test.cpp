@@ -55,9 +55,50 @@ BOOST_AUTO_TEST_CASE(one_line_end_of_a_file_is_dropped) {
   BOOST_TEST(read_file("abc\n") == "abc");
   BOOST_TEST(read_file("abc\r\n") == "abc");
   BOOST_TEST(read_file(" a b ") == " a b ");
-  BOOST_TEST(warnings.empty());
   BOOST_TEST(read_file(std::string(4096, 'x')).size() == 4096U);
   BOOST_TEST(read_file(std::string(4095, 'x') + "\n").size() == 4095U);
+}
+
+BOOST_AUTO_TEST_CASE(the_three_sources_give_the_same_secret_and_the_same_warnings) {
+  const std::string good = "0a93f1b7c25e84d6aa17f3905be2c8d4";
+  for (const std::string begin : {"", " ", "\xef\xbb\xbf"})
+    for (const std::string end : {"", "\n", "\r\n", " ", " \n"}) {
+      const std::string text = begin + good + end;
+      const testing::variable set("GOTUNNEL_SECRET", text);
+      const std::string from_environment = read({});
+      const auto of_environment = warnings.size();
+      BOOST_TEST(from_environment == begin + good + (end.starts_with(' ') ? " " : ""));
+      BOOST_TEST(read({"-secret", text}) == from_environment);
+      BOOST_TEST(warnings.size() == of_environment);
+      BOOST_TEST(read_file(text) == from_environment);
+      BOOST_TEST(warnings.size() == of_environment);
+      const std::size_t expected =
+          (begin == "\xef\xbb\xbf" ? 1U : 0U) + (begin == " " || end.starts_with(' ') ? 1U : 0U);
+      BOOST_TEST(of_environment == expected);
+    }
+  for (const char* nothing : {"\n", "\r\n"}) {
+    const testing::variable set("GOTUNNEL_SECRET", nothing);
+    BOOST_CHECK_THROW(read({}), usage_error);
+    BOOST_CHECK_THROW(read({"-secret", nothing}), usage_error);
+    BOOST_CHECK_THROW(read_file(nothing), usage_error);
+  }
+  const std::string too_long(4097, 'x');
+  const testing::variable set("GOTUNNEL_SECRET", too_long);
+  BOOST_CHECK_THROW(read({}), usage_error);
+  BOOST_CHECK_THROW(read({"-secret", too_long}), usage_error);
+}
+
+BOOST_AUTO_TEST_CASE(a_weak_secret_is_warned_of_and_named_by_its_source) {
+  const testing::variable set("GOTUNNEL_SECRET", "changeme");
+  BOOST_TEST(read({}) == "changeme");
+  BOOST_REQUIRE(warnings.size() == 1U);
+  BOOST_TEST(warnings.front().starts_with("GOTUNNEL_SECRET: the secret has fewer than 16 characters"));
+  BOOST_TEST(warnings.front().find("changeme") == std::string::npos);
+  static_cast<void>(read({"-secret", "password-password"}));
+  BOOST_TEST(warnings.front().starts_with("-secret: the secret is made of common words"));
+  static_cast<void>(read_file("0a93f1b7c25e84d6aa17f3905be2c8d4\nold\n"));
+  BOOST_REQUIRE(warnings.size() == 1U);
+  BOOST_TEST(warnings.front().starts_with("-secret-file \"" + file("secret") + "\": the secret has fewer"));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_holds_up_to_four_secrets) {
@@ -124,9 +165,9 @@ BOOST_AUTO_TEST_CASE(files_that_hold_no_secret) {
 
 BOOST_AUTO_TEST_CASE(a_file_that_everybody_can_read_is_warned_of) {
   const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
-  BOOST_TEST(read_file("abc", std::filesystem::perms(0640)) == "abc");
+  BOOST_TEST(read_file("0a93f1b7c25e84d6", std::filesystem::perms(0640)) == "0a93f1b7c25e84d6");
   BOOST_TEST(warnings.empty());
-  BOOST_TEST(read_file("abc", std::filesystem::perms(0644)) == "abc");
+  BOOST_TEST(read_file("0a93f1b7c25e84d6", std::filesystem::perms(0644)) == "0a93f1b7c25e84d6");
   BOOST_TEST(warnings.size() == 1U);
   BOOST_TEST(warnings.front() == "everybody on this machine can read the secret in " + file("secret") +
                                      ": chmod 600 " + file("secret"));

@@ -28,6 +28,26 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_shown) {
   BOOST_TEST(describe_status(json, true).find('\x1b') != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_peer_said_is_shown_without_what_it_would_do) {
+  // A client that clears the screen, begins a line of its own, and turns text around; and no UTF-8.
+  const std::string hostile = "\x1b[2J\n8080   forged\xe2\x80\xae\xff";
+  const std::string json = status_json({"0.0.0.0:7000", 1, 1s, {{8080, hostile, wall_time{}}}});
+  const std::string shown = R"(8080   \x1b[2J\x0a8080   forged\xe2\x80\xae\xff since 1970)";
+  BOOST_TEST(describe_status(json, false).find(shown) != std::string::npos, describe_status(json, false));
+
+  // A server that escapes nothing itself.
+  const std::string whole = status_json({"here", 1, 1s, {{8080, "a client", wall_time{}}}});
+  for (const char* text : {"\"here\"", "\"a client\"", "\"1970-01-01 00:00:00 UTC\"",
+                           "\"sessions\":", "\"" GOTUNNEL_VERSION "\""}) {
+    std::string evil = whole;
+    evil.replace(evil.find(text) + 1, 3, R"(\u001b[2J\n\u202e\u2028\u009b)");
+    const std::string seen = describe_status(evil, false);
+    for (const char* part : {"\x1b", "\n\xe2", "\xe2\x80\xae", "\xe2\x80\xa8", "\xc2\x9b"})
+      BOOST_TEST(seen.find(part) == std::string::npos, text);
+    BOOST_TEST(seen.find(R"(\x1b[2J\x0a\xe2\x80\xae\xe2\x80\xa8\xc2\x9b)") != std::string::npos, seen);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_of_another_kind_is_one_sentence) {
   for (const char* text : {"", "no JSON", "[]", "{}", R"({"error":"unknown request"})"})
     BOOST_CHECK_THROW(static_cast<void>(describe_status(text, false)), usage_error);

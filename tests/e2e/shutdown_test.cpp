@@ -137,6 +137,25 @@ BOOST_FIXTURE_TEST_CASE(when_the_grace_is_over_the_connection_ends, stage) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(by_default_both_are_gone_before_docker_kills_them, stage) {
+  const scratch_directory other_room;
+  server_process servers[] = {server_process(room), server_process(other_room)};
+  client_process clients[] = {client_process(room, servers[0], echo.port()),
+                              client_process(other_room, servers[1], echo.port())};
+  const loopback_socket visitors[] = {loopback_socket::connect(clients[0].public_port()),
+                                      loopback_socket::connect(clients[1].public_port())};
+  for (const loopback_socket& each : visitors) {
+    each.write("hello");
+    BOOST_TEST(each.read(5) == "hello");
+  }
+  child_process* const stopped[] = {&servers[0].child(), &clients[1].child()};
+  const auto start = clock_type::now();
+  for (child_process* const each : stopped) each->signal(SIGTERM);
+  for (child_process* const each : stopped) leaves_well(*each);
+  BOOST_TEST(seconds_since(start) > 7);
+  BOOST_TEST(seconds_since(start) < (sanitized ? 15 : 10));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_second_signal_ends_at_once, stage) {
   for (const side which : {side::server, side::client}) {
     server_process server(room, {.more = {"-grace", "60s"}});

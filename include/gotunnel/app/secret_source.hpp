@@ -2,9 +2,11 @@
 // this order.
 //
 // A file may hold up to 4 secrets, one a line, for the time of a rotation: a server takes each of them, a
-// client the first. Line ends are dropped; a secret has at most 4096 bytes. A file that everybody can read is
-// accepted with a warning. Throws usage_error when there is no secret, when one is empty, or when the file
-// cannot be read. Regular files can be read again later; a pipe has been emptied, the rest does not change.
+// client the first. Line ends at the end are dropped (app/secret_form); a secret has at most 4096 bytes. A
+// secret that is weak, or unlikely to match the other side's, is accepted with a warning. A file that
+// everybody can read is accepted with a warning. Throws usage_error when there is no secret, when one is
+// empty, or when the file cannot be read. Regular files can be read again later; a pipe has been emptied, the
+// rest does not change.
 #pragma once
 
 #include "gotunnel/app/option_set.hpp"

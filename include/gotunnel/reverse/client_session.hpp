@@ -7,7 +7,6 @@
 // On the caller's worker.
 #pragma once
 
-#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/link/dialer.hpp"
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/socket_stream.hpp"
@@ -97,8 +96,7 @@ private:
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
   std::optional<net::deadline> last_call_; ///< armed by stop() while there is no carrier
-  rate_limit dial_reports_{5s};
-  bool saying_ = false; ///< a line is being written to the control stream
+  bool saying_ = false;                    ///< a line is being written to the control stream
   bool stopping_ = false;
 };
 

@@ -11,7 +11,6 @@
 // while nothing moves, and leave() ends what is left of it here.
 #pragma once
 
-#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/base/record.hpp"
 #include "gotunnel/link/acceptor.hpp"
 #include "gotunnel/link/greeting_io.hpp"
@@ -129,7 +128,6 @@ private:
   std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
-  rate_limit reports_{1s};
   bool saying_ = false;   ///< the control stream is there to send unsaid_ on
   bool replying_ = false; ///< a message of the client is being answered
   bool stopping_ = false;
