@@ -71,6 +71,8 @@ struct bench {
   error_code verdict; ///< instead of a look
 };
 
+asio::awaitable<bool> never_seated() { co_return false; }
+
 asio::awaitable<std::string> say_and_hear(bench& on, std::string text) {
   const auto sent = co_await on.client.write(as_bytes(text));
   BOOST_TEST(sent.has_value());
@@ -150,6 +152,26 @@ BOOST_AUTO_TEST_CASE(who_is_not_heard_is_told_nothing) {
       BOOST_TEST(on.judged == 1);
       BOOST_CHECK(on.pair.at_b->closed() == net::ending::abort);
     }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_client_with_too_many_sessions_is_told_so_with_a_proof) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, right_keys());
+    on.gate.limit_sessions([](const auto&, const auto&) { return never_seated(); });
+    co_await on.shake();
+    const auto hello = on.hello(right_keys());
+    const auto sent = co_await on.client.write(hello);
+    BOOST_TEST(sent.has_value());
+    wire::hello_bytes theirs{};
+    const auto got = co_await link::read_exactly(on.client, theirs);
+    BOOST_TEST(got.has_value());
+    const auto answer = wire::read_server_hello(theirs, hello, on.context(right_keys()));
+    BOOST_TEST_REQUIRE(answer.has_value());
+    BOOST_CHECK(answer->status == wire::hello_status::busy);
+    co_await on.tasks.join();
+    BOOST_TEST((on.failure == errc::too_many_sessions));
+    BOOST_CHECK(on.pair.at_b->closed() == net::ending::graceful);
   });
 }
 
