@@ -20,7 +20,9 @@ public:
     case errc::flow_control: return "the peer sent more than it was granted";
     case errc::peer_silent: return "the peer fell silent";
     case errc::wrong_secret: return "wrong secret";
+    case errc::not_heard: return "too many wrong secrets came before; this one was not looked at";
     case errc::refused: return "refused by the peer";
+    case errc::too_many_sessions: return "the client has too many sessions";
     case errc::not_gotunnel: return "the other end does not speak gotunnel";
     case errc::untrusted_server: return "the server's certificate is of another CA";
     case errc::wrong_server_name: return "the server's certificate is not for gotunnel.internal";
@@ -30,6 +32,7 @@ public:
     case errc::superseded: return "a newer session of the same client took over";
     case errc::handed_over: return "another process goes on with it";
     case errc::bad_certificate: return "bad certificate or key file";
+    case errc::keys_worn: return "its keys have served for as long as they may; it connects anew";
     case errc::tls_failure: return "TLS failure";
     case errc::not_read: return "nobody read what came";
     case errc::shutting_down: return "shutting down";

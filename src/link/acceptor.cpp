@@ -11,7 +11,7 @@ namespace gotunnel::link {
 
 namespace {
 
-/// A hello, and the key that proves it.
+/// A hello, and the key that proves it; the first one if none does.
 struct proved_hello {
   result<wire::client_hello> hello = make_error_code(errc::wrong_secret);
   wire::psk_context context;
@@ -25,8 +25,9 @@ proved_hello read_hello(const wire::hello_bytes& from, const gate_keys& keys,
   for (const gate_key& key : keys.all) {
     const wire::psk_context context{key.stretched, exporter};
     auto hello = wire::read_client_hello(from, context);
-    if (hello) outcome.context = context;
-    if (hello || hello.error() != errc::wrong_secret) outcome.hello = std::move(hello);
+    if (!hello) continue;
+    outcome.context = context;
+    outcome.hello = std::move(hello);
   }
   return outcome;
 }
@@ -94,7 +95,12 @@ asio::awaitable<wire::server_hello> acceptor::welcome(admitted& peer) {
     }
   }
   peer.capabilities = hello.capabilities & ours.capabilities;
-  if (!peer.go_on) crypto::random_bytes(ours.session);
+  if (!peer.go_on) {
+    crypto::random_bytes(ours.session);
+    bool seated = true;
+    if (seat_) seated = co_await seat_(hello.client, ours.session);
+    if (!seated) ours.status = wire::hello_status::busy;
+  }
   peer.session = ours.session;
   co_return ours;
 }
@@ -105,42 +111,54 @@ net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 3
   if (!got) co_return got.error();
 
   wire::server_hello ours;
-  const proved_hello proved = read_hello(theirs, *keys_, exporter);
-  const auto& hello = proved.hello;
-  if (!hello) {
-    if (hello.error() == errc::wrong_secret) {
-      co_await punish_();
-      ours.status = wire::hello_status::wrong_secret;
-    } else if (hello.error() == errc::refused) {
-      ours.status = wire::hello_status::other_version;
-    } else {
-      co_return hello.error();
-    }
-  } else {
-    peer.hello = *hello;
-    ours = co_await welcome(peer);
+  crypto::random_bytes(ours.nonce);
+  const auto claimed = wire::claimed_client(theirs);
+  if (!claimed && claimed.error() != errc::refused) co_return claimed.error();
+  if (!claimed) {
+    ours.status = wire::hello_status::other_version;
+    const auto answer = wire::make_server_hello(ours, theirs, {});
+    co_return co_await refuse(*peer.carrier, answer, claimed.error());
   }
+  proved_hello proved;
+  const look_function look = [&] {
+    proved = read_hello(theirs, *keys_, exporter);
+    return proved.hello.has_value();
+  };
+  const std::optional<wire::peer_id> client = *claimed;
+  const auto right = co_await judge_(client, look);
+  if (!right) co_return right.error();
+  if (!*right) {
+    ours.status = wire::hello_status::wrong_secret;
+    const auto answer = wire::make_server_hello(ours, theirs, {});
+    co_return co_await refuse(*peer.carrier, answer, errc::wrong_secret);
+  }
+  peer.hello = *proved.hello;
+  ours = co_await welcome(peer);
   crypto::random_bytes(ours.nonce);
   const auto answer = wire::make_server_hello(ours, theirs, proved.context);
-  const auto sent = co_await peer.carrier->write(answer);
-  if (!hello) {
-    [[maybe_unused]] const auto ended = co_await peer.carrier->shut();
-    peer.carrier->close(net::ending::graceful);
-    co_return hello.error();
-  }
-  co_return sent;
+  if (ours.status == wire::hello_status::busy)
+    co_return co_await refuse(*peer.carrier, answer, errc::too_many_sessions);
+  co_return co_await peer.carrier->write(answer);
 }
 
 net::task<> acceptor::greet_seed(admitted& peer) {
   const auto line = co_await read_line(*peer.carrier, wire::seed_secret_limit);
   if (!line) co_return line.error();
-  const bool right = any_matches(as_bytes(*line), *keys_);
-  if (!right) co_await punish_();
-  const auto sent = co_await peer.carrier->write(as_bytes(right ? wire::seed_accepted : wire::seed_refused));
-  if (right) co_return sent;
-  [[maybe_unused]] const auto ended = co_await peer.carrier->shut();
-  peer.carrier->close(net::ending::graceful);
-  co_return errc::wrong_secret;
+  const look_function look = [&] { return any_matches(as_bytes(*line), *keys_); };
+  const std::optional<wire::peer_id> nobody;
+  const auto right = co_await judge_(nobody, look);
+  if (!right) co_return right.error();
+  if (!*right) co_return co_await refuse(*peer.carrier, as_bytes(wire::seed_refused), errc::wrong_secret);
+  co_return co_await peer.carrier->write(as_bytes(wire::seed_accepted));
+}
+
+/// Says so, ends the connection in good order, and returns `why`.
+net::task<> acceptor::refuse(net::stream& peer, bytes_view answer, error_code why) {
+  const auto sent = co_await peer.write(answer);
+  if (sent) [[maybe_unused]]
+    const auto ended = co_await peer.shut();
+  peer.close(net::ending::graceful);
+  co_return why;
 }
 
 } // namespace gotunnel::link

@@ -73,7 +73,7 @@ net::task<> dialer::greet_native(reached& server, const gate_key& key,
   if (!got) co_return got.error();
   const auto hello = wire::read_server_hello(theirs, sent_hello, context);
   if (!hello) co_return hello.error();
-  if (hello->status != wire::hello_status::accepted) co_return errc::refused;
+  if (hello->status == wire::hello_status::busy) co_return errc::too_many_sessions;
   server.capabilities = hello->capabilities & ours.capabilities;
   server.session = hello->session;
   if (has(server.capabilities, wire::capability::resume))

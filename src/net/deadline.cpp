@@ -1,5 +1,6 @@
 #include "gotunnel/net/deadline.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
@@ -35,6 +36,11 @@ deadline::~deadline() {
 }
 
 bool deadline::expired() const noexcept { return state_->expired; }
+
+asio::awaitable<void> give_way() {
+  const auto where = co_await asio::this_coro::executor;
+  co_await asio::post(where, asio::deferred);
+}
 
 asio::awaitable<void> sleep_for(duration length) {
   const auto where = co_await asio::this_coro::executor;

@@ -23,6 +23,9 @@ namespace {
 // Written after the kernel has said that it can take something, before it is asked again: short messages are
 // not worth a question each, and a batch that follows the question may be sixteen times as long.
 constexpr std::size_t unasked = 16 * 1024;
+// Read without a wait when the peer fills the socket as fast as we empty it. Then the other tasks of the
+// worker have their turn.
+constexpr std::size_t turn = 1024 * 1024;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -70,7 +73,8 @@ task<> socket_stream::wait_readable() {
   if (begin_ < end_ || ended_) co_return result<>();
   if (!socket_.is_open()) co_return errc::closed;
   if (failure_ != 0) co_return error_code(failure_, boost::system::system_category());
-  if (!likely_readable_) {
+  if (!likely_readable_ || unwaited_ >= turn) {
+    unwaited_ = 0;
     auto [ec] = co_await socket_.async_wait(any_socket::wait_read, token);
     if (ec) co_return ec;
     if (!socket_.is_open()) co_return errc::closed;
@@ -118,12 +122,12 @@ byte_source::next socket_stream::look() {
 }
 
 void socket_stream::lend_received() {
-  block fresh(use_ == purpose::carrier ? block_size::huge : block_size::large);
+  block fresh(little_ ? block_size::small : use_ == purpose::carrier ? block_size::huge : block_size::large);
   const std::size_t filled = receive(fresh.span());
   begin_ = 0;
   end_ = filled;
   if (filled == 0) return;
-  if (filled <= static_cast<std::size_t>(block_size::small)) {
+  if (!little_ && filled <= static_cast<std::size_t>(block_size::small)) {
     // A few bytes may wait long for a slow peer: let them not hold a large block.
     buffer_ = block(block_size::small);
     std::memcpy(buffer_.span().data(), fresh.span().data(), filled);
@@ -152,6 +156,7 @@ std::size_t socket_stream::receive(bytes_span room) {
       failure_ = error;
   } while (more && filled < room.size());
   likely_readable_ = filled == room.size();
+  unwaited_ += filled;
   return filled;
 }
 
@@ -254,6 +259,11 @@ void socket_stream::close(ending how) {
   }
   error_code ignored;
   socket_.close(ignored);
+}
+
+bool socket_stream::peer_left() {
+  pollfd question{socket_.native_handle(), POLLRDHUP, 0};
+  return !socket_.is_open() || ::poll(&question, 1, 0) == 1; // a failure is told unasked
 }
 
 void socket_stream::put_back(bytes_view bytes) {

@@ -222,12 +222,17 @@ std::string client::explain(const error_code& why) const {
                        "or drop the option",
                        server_);
   if (why == errc::refused)
-    return fmt::format("{} refuses this client: its version differs, or it takes no more sessions; update "
-                       "the older side, or wait",
+    return fmt::format("{} refuses this client: its version differs; update the older side", server_);
+  if (why == errc::too_many_sessions)
+    return fmt::format("{} takes no more sessions of this client: they are too many; stop the processes that "
+                       "share its client id, or give each its own -state-dir",
                        server_);
   if (why == errc::end_of_stream)
     return fmt::format(
-        "{} closed the connection before it was set up; check that -server is a gotunnel server", server_);
+        "{} closed the connection before it was set up; check that -server is a gotunnel server, and that no "
+        "client behind the same address has a wrong secret: after many of those it answers late or not at "
+        "all",
+        server_);
   if (why.category() == asio::error::get_netdb_category() ||
       why.category() == asio::error::get_addrinfo_category())
     return fmt::format("cannot connect to {}: the host name is unknown ({}); check -server", server_,

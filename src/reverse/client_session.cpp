@@ -16,6 +16,8 @@ namespace {
 // The one service that this client publishes.
 constexpr std::uint64_t service = 1;
 constexpr duration answer_limit = 10s;
+// Messages of the server that are looked at before other tasks have their turn.
+constexpr int messages_in_a_turn = 64;
 constexpr duration header_limit = 10s;
 constexpr duration local_dial_limit = 10s;
 // How long the local service may take to read what had arrived for it whole when the session ended.
@@ -88,7 +90,8 @@ net::task<> client_session::bind_native(mux::mux_stream& stream) {
     const auto fed = reader.feed(*bytes);
     stream.consume(bytes->size());
     if (!fed) co_return fed.error();
-    for (;;) {
+    for (int handled = 1;; ++handled) {
+      if (handled % messages_in_a_turn == 0) co_await net::give_way();
       const auto message = reader.next();
       if (!message) co_return message.error();
       if (!*message) break;

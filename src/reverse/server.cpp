@@ -15,7 +15,7 @@ namespace gotunnel::reverse {
 
 server::server(net::worker_pool& pool, server_options options)
     : pool_(pool), options_(std::move(options)), front_(pool.front().where()), book_(front_, options_.ports),
-      sessions_(front_), tasks_(front_, "reverse") {
+      sessions_(front_), roll_(front_), tasks_(front_, "reverse") {
   for (std::size_t i = 0; i < pool_.size(); ++i) halls_.push_back(std::make_unique<hall>(*this, pool_.at(i)));
 }
 
@@ -56,16 +56,41 @@ void server::turn_away(const asio::ip::tcp::endpoint& who) {
   log::warn("reverse", "{} is not in -allow-clients{}", net::to_string(who), also_held_back(*held_back));
 }
 
-/// Holds a wrong proof's answer back: longer for each failure of the same source.
-asio::awaitable<void> server::punish(wire::ip_endpoint source) {
-  counters::add(counter::proofs_failed);
-  const duration wait = co_await net::ask(front_, [this, &source] {
+/// Looks at a stranger's proof when its turn has come, on the front worker: what it was is in the book before
+/// the next one asks.
+net::task<bool> server::judge(stranger who, const link::acceptor::look_function& look) {
+  std::optional<wire::stranger_book::turn> turn;
+  std::optional<bool> right;
+  const auto judge_now = [&] {
     const auto now = std::chrono::steady_clock::now();
-    const duration due = strangers_.penalty(source, now);
-    strangers_.failed(source, now);
-    return due;
+    right = look();
+    if (*right)
+      strangers_.succeeded(*turn, now);
+    else
+      strangers_.failed(*turn, now);
+  };
+  co_await net::ask(front_, [&] {
+    turn = strangers_.ask(who.source, who.claimed, std::chrono::steady_clock::now());
+    if (turn && turn->wait == duration::zero()) judge_now();
   });
-  if (wait > duration::zero()) co_await net::sleep_for(wait);
+  if (!turn) {
+    counters::add(counter::proofs_not_heard);
+    co_return errc::not_heard;
+  }
+  if (!right) {
+    counters::add(counter::proofs_delayed);
+    const bool dropped = !co_await who.place.wait(turn->wait);
+    const bool gone = dropped || who.stream.peer_left();
+    co_await net::ask(front_, [&] {
+      if (gone)
+        strangers_.left(*turn, std::chrono::steady_clock::now());
+      else
+        judge_now();
+    });
+    if (gone) co_return errc::closed;
+  }
+  if (!*right) counters::add(counter::proofs_failed);
+  co_return *right;
 }
 
 void server::renew(const crypto::tls_context& context) {

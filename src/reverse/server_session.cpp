@@ -18,6 +18,8 @@ constexpr std::size_t binds_limit = 64;
 constexpr std::size_t unsaid_limit = 64;
 // Messages that are no JSON before the session is ended: a peer that keeps sending them is broken.
 constexpr int garbage_limit = 8;
+// Messages of a client that are answered before others have their turn.
+constexpr int messages_in_a_turn = 64;
 // How long visitors may take to read what had arrived for them whole when the session ended.
 constexpr duration drain_limit = 10s;
 
@@ -33,8 +35,9 @@ wire::smux_config config_for(const link::admitted& peer) {
 
 } // namespace
 
-server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer)
-    : where_(std::move(where)), front_(std::move(front)), book_(book),
+server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer,
+                               session_roll::seat_ptr seat)
+    : where_(std::move(where)), front_(std::move(front)), book_(book), seat_(std::move(seat)),
       client_(peer.carrier ? peer.carrier->peer() : ""), native_(peer.native), hello_(peer.hello),
       capabilities_(peer.capabilities), id_(peer.session), resume_window_(peer.resume_window),
       tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
@@ -113,7 +116,7 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
                 wire::control_line_limit);
       co_return mux_->close(fed.error());
     }
-    for (;;) {
+    for (int handled = 1;; ++handled) {
       const auto message = reader_.next();
       if (message && !*message) break;
       if (!message) {
@@ -127,6 +130,7 @@ asio::awaitable<void> server_session::serve_native(mux::mux_stream& control) {
       auto reply = co_await reply_to(**message);
       while (reply && unsaid_.size() >= unsaid_limit) co_await changed_.wait();
       if (reply) say(std::move(*reply));
+      if (handled % messages_in_a_turn == 0) co_await net::give_way();
       replying_ = false;
     }
   }

@@ -38,6 +38,7 @@ public:
     if (const auto go = expect_part(former_, handover_part::go, for_ever); !go) return go.error();
     for (auto& [id, each] : sessions_) {
       owner_.sessions_.add(id, each.session);
+      each.session->sit(owner_.roll_.adopt(each.session->hello().client, id));
       each.home->adopt(each.session);
     }
     for (open_port& each : ports_) owner_.book_.adopt(std::move(each.port), std::move(each.listener));

@@ -18,12 +18,22 @@ waiting_room::place::~place() {
   if (!dropped_) room_.leave(*this);
 }
 
-/// The place is free at once, the task that had it ends when it has its turn.
+asio::awaitable<bool> waiting_room::place::wait(duration length) {
+  if (dropped_) co_return false;
+  const auto where = co_await asio::this_coro::executor;
+  nap_.emplace(where, std::chrono::duration_cast<asio::steady_timer::duration>(length));
+  [[maybe_unused]] auto [ignored] = co_await nap_->async_wait(net::token);
+  nap_.reset();
+  co_return !dropped_;
+}
+
+/// The place is free at once, and the task that had it ends in its next turn.
 void waiting_room::drop(place& oldest) {
   oldest.dropped_ = true;
   leave(oldest);
   counters::add(counter::strangers_crowded);
   oldest.who_.close(net::ending::abort);
+  if (oldest.nap_) oldest.nap_->cancel();
 }
 
 void waiting_room::leave(place& who) {

@@ -103,17 +103,25 @@ hello_bytes make_client_hello(const client_hello& hello, const psk_context& cont
   return bytes;
 }
 
-result<client_hello> read_client_hello(const hello_bytes& from, const psk_context& context) {
+result<peer_id> claimed_client(const hello_bytes& from) {
   if (!begins_with_magic(from)) return errc::broken_frame;
   // Before everything else: another version may lay out the rest differently.
   if (from[version_at] != version) return errc::refused;
   if (!all_zero(part(from, client_reserved_at, capabilities_at))) return errc::broken_frame;
+  peer_id client{};
+  take(from, client_id_at, client);
+  return client;
+}
+
+result<client_hello> read_client_hello(const hello_bytes& from, const psk_context& context) {
+  const auto claimed = claimed_client(from);
+  if (!claimed) return claimed.error();
   if (!proof_is(from, client_proof(from, context))) return errc::wrong_secret;
 
   client_hello hello;
   hello.capabilities = load_be32(bytes_view{from}.subspan(capabilities_at));
   hello.generation = load_be32(bytes_view{from}.subspan(generation_at));
-  take(from, client_id_at, hello.client);
+  hello.client = *claimed;
   take(from, client_instance_at, hello.instance);
   take(from, client_session_at, hello.session);
   take(from, client_nonce_at, hello.nonce);

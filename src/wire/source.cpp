@@ -16,4 +16,12 @@ source_key source_of(const ip_endpoint& address) noexcept {
   return key;
 }
 
+std::optional<source_key> site_of(const ip_endpoint& address) noexcept {
+  if (!address.v6) return std::nullopt;
+  source_key key{};
+  std::copy_n(address.ip.begin(), 6, key.begin());
+  key[15] = std::byte{48}; // a /64 has zero there, an IPv4-mapped address 0xff in front of it
+  return key;
+}
+
 } // namespace gotunnel::wire

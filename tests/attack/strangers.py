@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -16,6 +17,8 @@ BEHIND_IT = b"x" * 55_000
 MEMORY_BAR_KIB = 64 * 1024
 # At once, each with an attempt under way: enough to keep a server of two cores busy.
 HANDS = 96
+# More than two workers have.
+PLACES = 1100
 
 
 def trusting_context():
@@ -49,7 +52,7 @@ async def guess(port, addresses, seconds):
 
 def wrong_secrets(addresses):
     def act(arena):
-        arena.open()
+        arena.open("-memory-limit", "64M")
         before = highest = arena.memory_kib()
         seconds = arena.seconds(30, 6)
         with arena.neighbour() as neighbour:
@@ -70,11 +73,56 @@ def wrong_secrets(addresses):
         if counters["proofs_failed"] == 0:
             wrong.append("no counter tells of it")
         return (f"wrong secrets with 55 KB behind each, from {addresses} addresses, {made / seconds:.0f} a second for {seconds} s",
-                f"{grown / 1024:.1f} MiB more, visitors' worst answer {neighbour.worst * 1000:.0f} ms", wrong)
+                f"{grown / 1024:.1f} MiB more, visitors' worst answer {neighbour.worst * 1000:.0f} ms; {counters['proofs_failed']} "
+                f"guesses looked at, {counters.get('proofs_not_heard')} not, {counters['strangers_crowded']} dropped", wrong)
     return act
 
 
-ATTACKS = [Attack("wrong-secrets", wrong_secrets(1)), Attack("wrong-secrets-many", wrong_secrets(1000))]
+def hold_a_place(port, source, context):
+    """A stranger that has shaken hands and sent all of a long record but its last byte."""
+    sock = socket.create_connection(("127.0.0.1", port), 5, (source, 0))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(coming, going)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            sock.sendall(going.read())
+            coming.write(sock.recv(65536))
+    tls.write(b"x" * 16_000)
+    sock.sendall(going.read()[:-1])
+    return sock
+
+
+def held_places(arena):
+    arena.open("-memory-limit", "64M")
+    before = highest = arena.memory_kib()
+    context = trusting_context()
+    held = []
+    with arena.neighbour() as neighbour:
+        for each in range(PLACES):
+            with contextlib.suppress(OSError):
+                held.append(hold_a_place(arena.port, f"127.1.{each // 250}.{each % 250 + 1}", context))
+            if each % 50 == 0:
+                highest = max(highest, arena.memory_kib())
+        highest = max(highest, arena.memory_kib())
+        waiting = arena.counters()["strangers"]
+    for sock in held:
+        sock.close()
+    wrong = []
+    if highest - before > MEMORY_BAR_KIB and not arena.sanitized:
+        wrong.append(f"the server grew by {(highest - before) // 1024} MiB, and may by {MEMORY_BAR_KIB // 1024}")
+    if neighbour.failures:
+        wrong.append(f"{len(neighbour.failures)} visitors of the tunnel beside it failed: {neighbour.failures[0]}")
+    return (f"{PLACES} strangers from as many addresses, who stop one byte before the end of a record",
+            f"{(highest - before) / 1024:.1f} MiB more for {waiting} of them, visitors' worst answer "
+            f"{neighbour.worst * 1000:.0f} ms", wrong)
+
+
+ATTACKS = [Attack("wrong-secrets", wrong_secrets(1)), Attack("wrong-secrets-many", wrong_secrets(1000)),
+           Attack("held-places", held_places)]
 
 
 if __name__ == "__main__":

@@ -23,16 +23,19 @@ struct bench {
         const tls_contexts& contexts = tls_contexts::common(), duration limit = 20s)
       : pair(make_memory_pair(where)), client(*contexts.client, std::move(pair.a)), server(*contexts.server),
         gate(
-            keys, [this] { return punish(); }, limit),
+            keys, [this](const auto& who, const auto& look) { return judge(who, look); }, limit),
         tasks(where, "test") {
     tasks.spawn("admit", admit());
   }
 
-  asio::awaitable<void> punish() {
-    ++punished;
-    written_before_punishment = pair.at_b->written();
+  net::task<bool> judge(const std::optional<wire::peer_id>& who, const link::acceptor::look_function& look) {
+    ++judged;
+    claimed = who;
+    if (verdict) co_return result<bool>(boost::system::in_place_error, verdict);
+    const auto written_before = pair.at_b->written();
     co_await yield(3);
-    BOOST_TEST(pair.at_b->written() == written_before_punishment);
+    BOOST_TEST(pair.at_b->written() == written_before);
+    co_return look();
   }
   asio::awaitable<void> admit() {
     auto peer = co_await gate.admit(std::move(pair.b), server);
@@ -63,9 +66,12 @@ struct bench {
   net::task_group tasks;
   std::optional<link::admitted> admitted;
   error_code failure;
-  int punished = 0;
-  std::uint64_t written_before_punishment = 0;
+  int judged = 0;
+  std::optional<wire::peer_id> claimed;
+  error_code verdict; ///< instead of a look
 };
+
+asio::awaitable<bool> never_seated() { co_return false; }
 
 asio::awaitable<std::string> say_and_hear(bench& on, std::string text) {
   const auto sent = co_await on.client.write(as_bytes(text));
@@ -102,12 +108,13 @@ BOOST_AUTO_TEST_CASE(a_native_client_with_the_secret_is_admitted) {
       BOOST_TEST(on.admitted->native);
       BOOST_TEST(on.admitted->capabilities == link::own_capabilities());
       BOOST_CHECK(on.admitted->hello.client[0] == std::byte{1});
-      BOOST_TEST(on.punished == 0);
+      BOOST_TEST(on.judged == 1);
+      BOOST_TEST((on.claimed.value() == on.admitted->hello.client));
     });
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_wrong_secret_is_punished_and_then_answered) {
+BOOST_AUTO_TEST_CASE(a_wrong_secret_is_judged_and_then_refused) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, right_keys());
     co_await on.shake();
@@ -123,7 +130,47 @@ BOOST_AUTO_TEST_CASE(a_wrong_secret_is_punished_and_then_answered) {
     BOOST_TEST(end.value().empty());
     co_await on.tasks.join();
     BOOST_TEST((on.failure == errc::wrong_secret));
-    BOOST_TEST(on.punished == 1);
+    BOOST_TEST(on.judged == 1);
+    BOOST_CHECK(on.pair.at_b->closed() == net::ending::graceful);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(who_is_not_heard_is_told_nothing) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    for (const auto* contexts : {&tls_contexts::common(), &seed_client_contexts()}) {
+      bench on(where, right_keys(), *contexts);
+      on.verdict = errc::not_heard;
+      co_await on.shake();
+      const auto hello = on.hello(right_keys());
+      const std::string right =
+          contexts == &tls_contexts::common() ? std::string(as_text(hello)) : "open sesame\n";
+      const std::string heard = co_await say_and_hear(on, right);
+      BOOST_TEST(heard.starts_with("<"));
+      co_await on.tasks.join();
+      BOOST_TEST((on.failure == errc::not_heard));
+      BOOST_TEST(on.judged == 1);
+      BOOST_CHECK(on.pair.at_b->closed() == net::ending::abort);
+    }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_client_with_too_many_sessions_is_told_so_with_a_proof) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, right_keys());
+    on.gate.limit_sessions([](const auto&, const auto&) { return never_seated(); });
+    co_await on.shake();
+    const auto hello = on.hello(right_keys());
+    const auto sent = co_await on.client.write(hello);
+    BOOST_TEST(sent.has_value());
+    wire::hello_bytes theirs{};
+    const auto got = co_await link::read_exactly(on.client, theirs);
+    BOOST_TEST(got.has_value());
+    const auto answer = wire::read_server_hello(theirs, hello, on.context(right_keys()));
+    BOOST_TEST_REQUIRE(answer.has_value());
+    BOOST_CHECK(answer->status == wire::hello_status::busy);
+    co_await on.tasks.join();
+    BOOST_TEST((on.failure == errc::too_many_sessions));
     BOOST_CHECK(on.pair.at_b->closed() == net::ending::graceful);
   });
 }
@@ -160,7 +207,7 @@ BOOST_AUTO_TEST_CASE(each_of_several_secrets_is_admitted_and_answered_with_itsel
     BOOST_TEST(sent.has_value());
     co_await neither.tasks.join();
     BOOST_TEST((neither.failure == errc::wrong_secret));
-    BOOST_TEST(neither.punished == 1);
+    BOOST_TEST(neither.judged == 1);
   });
 }
 
@@ -205,7 +252,7 @@ BOOST_AUTO_TEST_CASE(another_version_is_told_so_and_garbage_is_not_answered) {
     BOOST_TEST(heard.starts_with("<"));
     co_await garbage.tasks.join();
     BOOST_TEST((garbage.failure == errc::broken_frame));
-    BOOST_TEST(garbage.punished == 0);
+    BOOST_TEST(garbage.judged == 0);
     BOOST_CHECK(garbage.pair.at_b->closed() == net::ending::abort);
   });
 }
@@ -247,7 +294,7 @@ BOOST_AUTO_TEST_CASE(an_original_client_says_its_secret_on_a_line) {
     BOOST_TEST(no == "ERROR: Invalid Secret\n");
     co_await wrong.tasks.join();
     BOOST_TEST((wrong.failure == errc::wrong_secret));
-    BOOST_TEST(wrong.punished == 1);
+    BOOST_TEST(wrong.judged == 1);
 
     bench endless(where, right_keys(), seed_client_contexts());
     co_await endless.shake();
@@ -255,7 +302,7 @@ BOOST_AUTO_TEST_CASE(an_original_client_says_its_secret_on_a_line) {
     BOOST_TEST(nothing.starts_with("<"));
     co_await endless.tasks.join();
     BOOST_TEST((endless.failure == errc::limit_exceeded));
-    BOOST_TEST(endless.punished == 0);
+    BOOST_TEST(endless.judged == 0);
   });
 }
 
@@ -276,7 +323,7 @@ BOOST_AUTO_TEST_CASE(who_sends_too_many_bytes_before_the_proof_is_dropped) {
     BOOST_TEST(records < wire::seed_secret_limit - 1);
     BOOST_TEST(on.pair.at_a->written() >= link::admission_bytes);
     BOOST_TEST(on.pair.at_a->written() < link::admission_bytes + 4096);
-    BOOST_TEST(on.punished == 0);
+    BOOST_TEST(on.judged == 0);
   });
 }
 
@@ -339,7 +386,7 @@ BOOST_AUTO_TEST_CASE(who_speaks_no_tls_fails_the_handshake) {
     auto pair = make_memory_pair(co_await asio::this_coro::executor);
     const auto sent = co_await pair.a->write(as_bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
     BOOST_TEST(sent.has_value());
-    link::acceptor gate(right_keys(), []() -> asio::awaitable<void> { co_return; });
+    link::acceptor gate(right_keys(), [](const auto&, const auto&) -> net::task<bool> { co_return false; });
     const auto context = *tls_contexts::common().server;
     const auto admitted = co_await gate.admit(std::move(pair.b), context);
     BOOST_TEST((admitted.error() == errc::not_gotunnel));

@@ -29,7 +29,7 @@ struct bench {
     const auto where = co_await asio::this_coro::executor;
     auto next = co_await door.accept(where);
     BOOST_TEST_REQUIRE(next.has_value());
-    link::acceptor gate(keys, []() -> asio::awaitable<void> { co_return; });
+    link::acceptor gate(keys, judge_at_once);
     gate.offer_resume(window, [this](const wire::client_hello& hello) { return decide(hello); });
     auto socket = std::make_unique<net::socket_stream>(net::any_socket(std::move(next->socket)),
                                                        net::socket_stream::purpose::carrier, "client");

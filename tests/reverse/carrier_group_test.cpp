@@ -73,7 +73,7 @@ private:
 
   asio::awaitable<void> serve(asio::ip::tcp::socket connection) {
     const auto where = co_await asio::this_coro::executor;
-    link::acceptor gate(right_keys(), []() -> asio::awaitable<void> { co_return; });
+    link::acceptor gate(right_keys(), judge_at_once);
     auto socket = std::make_unique<net::socket_stream>(net::any_socket(std::move(connection)),
                                                        net::socket_stream::purpose::carrier, "client");
     auto peer = co_await gate.admit(std::move(socket), *contexts_.server);

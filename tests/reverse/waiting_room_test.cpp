@@ -81,4 +81,27 @@ BOOST_AUTO_TEST_CASE(a_source_displaces_its_own) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_dropped_waits_no_longer) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor);
+    net::task_group tasks(on.where, "test");
+    std::string ended;
+    const auto wait = [&](std::size_t which, duration length) -> asio::awaitable<void> {
+      const bool here = co_await on.places[which]->wait(length);
+      ended += std::to_string(which) + (here ? "+" : "-");
+    };
+    on.come('a');
+    on.come('a');
+    tasks.spawn("first", wait(0, 1h));
+    tasks.spawn("second", wait(1, 1ms));
+    co_await until([&] { return ended == "1+"; });
+    on.come('a');
+    co_await tasks.join();
+    BOOST_TEST(ended == "1+0-");
+    // Nor does one that was dropped before.
+    co_await wait(0, 1h);
+    BOOST_TEST(ended == "1+0-0-");
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

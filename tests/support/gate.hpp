@@ -43,4 +43,10 @@ inline const tls_contexts& seed_server_contexts() {
   return made;
 }
 
+/// Judges as an acceptor's judge does that has never seen a stranger before.
+inline net::task<bool> judge_at_once(const std::optional<wire::peer_id>& /*claimed*/,
+                                     const link::acceptor::look_function& look) {
+  co_return look();
+}
+
 } // namespace gotunnel::testing

@@ -33,6 +33,14 @@ BOOST_AUTO_TEST_CASE(an_address_or_a_64_is_one_source) {
   BOOST_TEST((source_of(v4(0)) != source_of(v6(0, 0))));
 }
 
+BOOST_AUTO_TEST_CASE(a_48_is_one_site) {
+  BOOST_TEST((site_of(v6(0x20010db800010000, 1)) == site_of(v6(0x20010db80001ffff, 2))));
+  BOOST_TEST((site_of(v6(0x20010db800010000, 1)) != site_of(v6(0x20010db800020000, 1))));
+  BOOST_TEST(!site_of(v4(7)).has_value());
+  BOOST_TEST((*site_of(v6(0, 0)) != source_of(v6(0, 0))));
+  BOOST_TEST((*site_of(v6(0, 0)) != source_of(v4(48))));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace gotunnel::wire

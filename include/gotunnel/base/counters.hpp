@@ -28,6 +28,9 @@ enum class counter : std::uint8_t {
   strangers_crowded,    ///< dropped for a newer stranger: too many, of one address or of all
   handshakes_failed,    ///< no TLS, another protocol, too slow, too many bytes
   proofs_failed,        ///< a wrong secret
+  proofs_delayed,       ///< waited for their turn: too many wrong ones had come before
+  proofs_not_heard,     ///< closed without a verdict: their turn would have come too late
+  sessions_refused,     ///< of a client that had too many; one that waited may have been ended instead
   binds_refused,        ///< ports that a client asked for and did not get
   opens_refused,        ///< streams that a peer opened above its limits
   streams_not_read,     ///< reset because nobody read what came for them

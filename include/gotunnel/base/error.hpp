@@ -24,7 +24,9 @@ enum class errc {
   flow_control,        ///< the peer sent more than it was granted
   peer_silent,         ///< nothing arrived from the peer for the keepalive timeout
   wrong_secret,        ///< the peer refused our proof of the secret, or its own proof is wrong
+  not_heard,           ///< too many wrong proofs came before: nobody looked at this one
   refused,             ///< the peer understood and said no
+  too_many_sessions,   ///< the client has as many sessions as it may have
   not_gotunnel,        ///< the other end speaks another protocol
   untrusted_server,    ///< the server's certificate is not of the CA, or the pin, that we were given
   wrong_server_name,   ///< the server's certificate is not for gotunnel.internal
@@ -33,6 +35,7 @@ enum class errc {
   superseded,          ///< a newer session of the same client took over
   handed_over,         ///< another process of this machine goes on with it
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
+  keys_worn,           ///< the connection's keys have sealed what they may, and cannot be changed
   tls_failure,         ///< TLS ended with an alert or a protocol error
   not_read,            ///< the stream was reset because nobody read what came for it
   shutting_down,       ///< this process is stopping

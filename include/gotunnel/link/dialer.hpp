@@ -5,8 +5,8 @@
 //
 // The mirror image of link/acceptor. ALPN decides: a server that chooses `gotunnel/1` is greeted natively,
 // one that chooses nothing is an original GoTunnel and gets the secret line, unless seed peers are off.
-// Errors: those of the system and of TLS, wrong_secret, not_gotunnel, seed_peer_refused, refused (version, or
-// busy), timed_out; `failure()` says more.
+// Errors: those of the system and of TLS, wrong_secret, not_gotunnel, seed_peer_refused, refused (another
+// version), too_many_sessions, timed_out; `failure()` says more.
 #pragma once
 
 #include "gotunnel/link/acceptor.hpp"

@@ -29,6 +29,10 @@ private:
   std::shared_ptr<state> state_;
 };
 
+/// Lets every other task of this worker that is ready have its turn: for loops that may go on for long
+/// without a wait.
+asio::awaitable<void> give_way();
+
 /// Waits; ends early only by cancellation of the task.
 asio::awaitable<void> sleep_for(duration length);
 

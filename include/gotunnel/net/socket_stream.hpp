@@ -46,6 +46,11 @@ public:
   bool move_to(const executor& where) override;
   std::string peer() const override { return peer_; }
 
+  /// As long as nobody knows the peer: a read takes a few bytes, whatever has come; the rest stays in the
+  /// kernel.
+  void read_little(bool little) noexcept { little_ = little; }
+  /// Whether the peer has ended its side, or the connection has failed, though bytes may be unread.
+  [[nodiscard]] bool peer_left();
   /// Whether another process could go on with it: it is open, and has not failed.
   [[nodiscard]] bool sound() const { return socket_.is_open() && failure_ == 0 && !broken_; }
   [[nodiscard]] int handle() { return socket_.native_handle(); }
@@ -74,11 +79,13 @@ private:
   std::size_t begin_ = 0; ///< buffer_[begin_, end_) was read and is not consumed
   std::size_t end_ = 0;
   std::size_t written_ = 0;
-  std::size_t slack_ = 0; ///< bytes that may be written before the kernel is asked again whether it can
-  int failure_ = 0;       ///< found behind buffer_: errno
+  std::size_t slack_ = 0;    ///< bytes that may be written before the kernel is asked again whether it can
+  std::size_t unwaited_ = 0; ///< bytes read since the socket was last waited for
+  int failure_ = 0;          ///< found behind buffer_: errno
   purpose use_;
   bool ended_ = false;                   ///< the end is behind buffer_
   bool broken_ = false;                  ///< a write was told that the connection has failed
+  bool little_ = false;                  ///< read_little()
   bool likely_readable_ = false;         ///< the last read left something: try before waiting
   std::unique_ptr<bbr_startup> startup_; ///< of a carrier whose buffer the line has filled
 };

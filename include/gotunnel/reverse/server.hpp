@@ -19,6 +19,7 @@
 #include "gotunnel/reverse/handover.hpp"
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
+#include "gotunnel/reverse/session_roll.hpp"
 #include "gotunnel/wire/stranger_book.hpp"
 
 #include <memory>
@@ -64,19 +65,21 @@ private:
   class hall;       // what one worker runs: strangers being admitted, and sessions (server_hall.hpp)
   class handover;   // server_handover.cpp
   struct pause;     // the same
+  struct stranger;  // server_hall.hpp
   class succession; // server_succession.cpp
 
   asio::awaitable<void> accept_clients();
   [[nodiscard]] asio::awaitable<void> stop_hall(hall& which, duration grace);
   [[nodiscard]] asio::awaitable<std::size_t> count_strangers();
   void turn_away(const asio::ip::tcp::endpoint& who);
-  [[nodiscard]] asio::awaitable<void> punish(wire::ip_endpoint source);
+  [[nodiscard]] net::task<bool> judge(stranger who, const link::acceptor::look_function& look);
 
   net::worker_pool& pool_;
   server_options options_;
   net::executor front_;
   port_book book_;
   resume_book sessions_;
+  session_roll roll_;
   wire::stranger_book strangers_; ///< on the front worker
   std::optional<net::tcp_listener> door_;
   std::vector<std::unique_ptr<hall>> halls_;

@@ -7,6 +7,7 @@
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/net/ask.hpp"
+#include "gotunnel/net/socket_stream.hpp"
 #include "gotunnel/reverse/server.hpp"
 #include "gotunnel/reverse/server_session.hpp"
 #include "gotunnel/reverse/waiting_room.hpp"
@@ -16,12 +17,20 @@
 
 namespace gotunnel::reverse {
 
+/// Whose proof is to be looked at.
+struct server::stranger {
+  wire::ip_endpoint source;
+  std::optional<wire::peer_id> claimed;
+  net::socket_stream& stream;
+  waiting_room::place& place;
+};
+
 class server::hall {
 public:
   hall(server& owner, net::worker& home)
       : owner_(owner), home_(home), context_(owner.options_.tls), keys_(owner.options_.keys),
         tasks_(home.where(), "reverse"), admissions_(home.where(), "reverse"),
-        farewell_(home.where(), "reverse") {}
+        farewell_(home.where(), "reverse"), strangers_(waiting_limits::of_one_in(owner.pool_.size())) {}
 
   [[nodiscard]] net::worker& home() { return home_; }
 
@@ -62,11 +71,12 @@ private:
 
   asio::awaitable<void> serve_stranger(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint peer) {
     const counted_load load(home_);
-    auto admitted = co_await admit(std::move(socket), peer);
+    session_roll::seat_ptr seat;
+    auto admitted = co_await admit(std::move(socket), peer, seat);
     if (!admitted || stopping_) co_return;
     if (admitted->go_on) co_return admitted->go_on(std::move(admitted->carrier));
-    const auto session =
-        std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_, std::move(*admitted));
+    const auto session = std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_,
+                                                          std::move(*admitted), std::move(seat));
     tasks_.spawn("client", serve_client(session));
   }
 
@@ -81,26 +91,40 @@ private:
     sessions_.erase(session.get());
   }
 
-  net::task<link::admitted> admit(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& peer) {
+  net::task<link::admitted> admit(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& peer,
+                                  session_roll::seat_ptr& seat) {
     auto stream = std::make_unique<net::socket_stream>(
         net::any_socket(std::move(socket)), net::socket_stream::purpose::carrier, net::to_string(peer));
+    net::socket_stream& socket_of = *stream; // as long as its carrier
+    socket_of.read_little(true);
     const auto source = net::to_wire(peer);
-    const waiting_room::place place(strangers_, *stream, wire::source_of(source));
-    link::acceptor::punisher punish = [this, source] { return owner_.punish(source); };
+    waiting_room::place place(strangers_, socket_of, wire::source_of(source));
+    link::acceptor::judge_function judge = [this, source, &socket_of, &place](const auto& claimed,
+                                                                              const auto& look) {
+      return owner_.judge({source, claimed, socket_of, place}, look);
+    };
     link::acceptor::resume_desk desk = [this](const wire::client_hello& hello) {
       return owner_.sessions_.ask(hello);
     };
-    link::acceptor gate(keys_, std::move(punish));
+    link::acceptor gate(keys_, std::move(judge));
     gate.offer_resume(owner_.options_.resume_window, std::move(desk));
+    link::acceptor::seat_function sit = [this, &seat](const auto& client, const auto& session) {
+      return owner_.roll_.ask(client, session, seat);
+    };
+    gate.limit_sessions(std::move(sit));
     auto admitted = co_await gate.admit(std::move(stream), context_);
-    if (!admitted) report(peer, admitted.error(), gate.failure());
+    if (admitted)
+      socket_of.read_little(false);
+    else
+      report(peer, admitted.error(), gate.failure());
     co_return admitted;
   }
 
   /// Strangers fail all day long; the log says so without being flooded.
   void report(const asio::ip::tcp::endpoint& peer, const error_code& why, const std::string& detail) {
     if (stopping_) return;
-    if (why != errc::wrong_secret) counters::add(counter::handshakes_failed);
+    if (why != errc::wrong_secret && why != errc::not_heard && why != errc::too_many_sessions)
+      counters::add(counter::handshakes_failed);
     const auto held_back = reports_.allow(std::chrono::steady_clock::now());
     if (!held_back) return;
     log::warn("reverse", "refused {}: {}{}{}{}", net::to_string(peer), why.message(),

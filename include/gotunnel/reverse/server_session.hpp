@@ -19,6 +19,7 @@
 #include "gotunnel/net/task_group.hpp"
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
+#include "gotunnel/reverse/session_roll.hpp"
 #include "gotunnel/reverse/visit.hpp"
 #include "gotunnel/reverse/visitor_group.hpp"
 
@@ -32,7 +33,9 @@ class server_session final : public port_holder,
                              public resumable,
                              public std::enable_shared_from_this<server_session> {
 public:
-  server_session(net::executor where, net::executor front, port_book& book, link::admitted peer);
+  /// `seat` among the sessions of its client; a seed peer has none.
+  server_session(net::executor where, net::executor front, port_book& book, link::admitted peer,
+                 session_roll::seat_ptr seat = {});
 
   // --- another process (server_session_record.cpp)
   /// Whether it can be saved as it is now, can never be, or is in the midst of something.
@@ -46,6 +49,9 @@ public:
   [[nodiscard]] const visit_list& visits() const noexcept { return visits_; }
   /// A visitor of the former process, who goes on with run().
   [[nodiscard]] result<> readmit(visitor who, record_reader& from);
+  /// Before run(), of a session that was loaded.
+  void sit(session_roll::seat_ptr seat) { seat_ = std::move(seat); }
+  [[nodiscard]] const wire::client_hello& hello() const noexcept { return hello_; }
   /// All visitors that the former process had are here.
   void all_readmitted() { mux_->drop_unclaimed(); }
   /// Another process goes on with the session.
@@ -70,6 +76,8 @@ private:
   asio::awaitable<void> serve();
   asio::awaitable<void> watch_carrier();
   asio::awaitable<void> make_room(wire::client_hello hello, answer_function answer);
+  [[nodiscard]] asio::awaitable<void> tell_away();
+  [[nodiscard]] asio::awaitable<void> tell_back();
   [[nodiscard]] asio::awaitable<bool> may_come_back(const wire::client_hello& hello);
   asio::awaitable<void> serve_native(mux::mux_stream& control);
   asio::awaitable<void> serve_seed(mux::mux_stream& control);
@@ -99,6 +107,7 @@ private:
   net::executor where_;
   net::executor front_;
   port_book& book_;
+  session_roll::seat_ptr seat_;
   std::string client_;
   bool native_;
   wire::client_hello hello_;

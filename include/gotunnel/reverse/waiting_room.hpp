@@ -1,26 +1,38 @@
 // Where strangers wait while they are admitted: so many in all, so many of one source, the oldest leaves
 // first.
 //
-//   const waiting_room::place here(room, *stream, wire::source_of(peer));    // for as long as the admission runs
+//   waiting_room::place here(room, *stream, wire::source_of(peer));    // for as long as the admission runs
+//   const bool still_here = co_await here.wait(2s);                    // for its turn
 //
 // When a source has all of its places, its own oldest stranger is dropped for the newcomer; when the room is
-// full, the oldest of all: whoever holds places without going on cannot keep others out. Dropping is an
-// abrupt close() of the stream, whose admission then fails by itself. A stream outlives its place. One
-// worker.
+// full, the oldest of all: whoever holds places without going on cannot keep others out. Dropping closes the
+// stream abruptly and ends wait(), and an admission waits for nothing else for long: it ends in its next
+// turn, and what it held is gone with its place. A stream outlives its place. One worker.
 #pragma once
 
 #include "gotunnel/base/counters.hpp"
 #include "gotunnel/net/stream.hpp"
 #include "gotunnel/wire/source.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
 #include <list>
 #include <map>
+#include <optional>
 
 namespace gotunnel::reverse {
 
+namespace asio = boost::asio;
+
 struct waiting_limits {
-  std::size_t all = 512;        ///< each costs about 50 KiB during its handshake
+  std::size_t all = 512; ///< each costs 40 KiB: its TLS connection, and a record that has not come whole
   std::size_t of_a_source = 64; ///< a whole office behind one address may come back at once
+
+  /// Of one of so many rooms: 1,024 strangers in all, as far as a room of a useful size allows.
+  [[nodiscard]] static waiting_limits of_one_in(std::size_t rooms) noexcept {
+    return {.all = std::clamp<std::size_t>(1024 / rooms, 128, 512)};
+  }
 };
 
 class waiting_room {
@@ -34,6 +46,9 @@ public:
     place& operator=(const place&) = delete;
     ~place();
 
+    /// Returns after `length`, or at once when the stranger is dropped: whether it is still here.
+    [[nodiscard]] asio::awaitable<bool> wait(duration length);
+
   private:
     friend class waiting_room;
 
@@ -41,6 +56,7 @@ public:
     net::stream& who_;
     wire::source_key source_;
     bool dropped_ = false;
+    std::optional<asio::steady_timer> nap_; ///< while it waits
     std::list<place*>::iterator among_all_;
     std::list<place*>::iterator among_source_;
     counters::held counted_{counter::strangers};

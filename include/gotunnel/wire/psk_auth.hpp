@@ -98,8 +98,10 @@ struct server_hello {
 };
 
 [[nodiscard]] hello_bytes make_client_hello(const client_hello& hello, const psk_context& context);
-/// broken_frame: not a hello, or reserved bytes in use; refused: another version; wrong_secret: the proof is
-/// wrong.
+/// Who a client says it is, before its proof is looked at. broken_frame: not a hello, or reserved bytes in
+/// use; refused: another version.
+[[nodiscard]] result<peer_id> claimed_client(const hello_bytes& from);
+/// The same errors; wrong_secret: the proof is wrong.
 [[nodiscard]] result<client_hello> read_client_hello(const hello_bytes& from, const psk_context& context);
 
 [[nodiscard]] hello_bytes make_server_hello(const server_hello& hello, const hello_bytes& client,
