@@ -7,6 +7,7 @@ namespace gotunnel::crypto {
 using namespace ossl;
 
 std::size_t record_port::take(bytes_span to) noexcept {
+  if (overflow != nullptr) return 0;
   const bytes_view part = input.first(std::min(to.size(), input.size()));
   if (part.size() > input_budget) {
     overflow = "the handshake is too long";

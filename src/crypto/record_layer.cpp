@@ -24,6 +24,9 @@ constexpr std::size_t message_header = 4;
 constexpr std::uint8_t new_session_ticket = 4;
 constexpr std::uint8_t key_update = 24;
 
+// Opened by one read().
+constexpr int records_at_once = 256;
+
 std::array<std::byte, 5> key_update_message(bool requested) noexcept {
   return {std::byte{key_update}, std::byte{0}, std::byte{0}, std::byte{1}, std::byte{requested}};
 }
@@ -41,7 +44,7 @@ record_layer::record_layer(const keys& from, record_output& output)
 result<std::size_t> record_layer::read(bytes_span to) {
   if (broken_) return broken_;
   std::size_t got = take_spilled(to);
-  while (got < to.size() && !peer_closed_) {
+  for (int left = records_at_once; left > 0 && got < to.size() && !peer_closed_; --left) {
     const auto record = next_record();
     if (record && record->empty()) break;
     const auto plain = record ? open(*record, to.subspan(got)) : result<std::size_t>(record.error());
@@ -97,11 +100,14 @@ result<std::size_t> record_layer::open(bytes_view record, bytes_span to) {
   if (!opened) return fail(bad_record_mac, "decryption failed or bad record mac");
   if (opened->size > record_cipher::plain_limit) return fail(record_overflow, "a record is too long");
   const bytes_view plain = place.first(opened->size);
+  const bool idle = opened->type != record_type::application_data || plain.empty();
+  if (idle && !idle_.spend()) return fail(unexpected_message, "too many records without data");
   if (opened->type != record_type::application_data) {
     const auto handled = handle(opened->type, plain);
     if (!handled) return handled.error();
     return std::size_t{0};
   }
+  idle_.earn(plain.size());
   if (fits) return plain.size();
   spilled_ = plain;
   return take_spilled(to);

@@ -1,5 +1,6 @@
 #include "gotunnel/crypto/tls_engine.hpp"
 
+#include "gotunnel/crypto/idle_records.hpp"
 #include "gotunnel/crypto/ossl.hpp"
 #include "gotunnel/crypto/record_bio.hpp"
 #include "gotunnel/crypto/record_layer.hpp"
@@ -18,9 +19,6 @@ using namespace ossl;
 
 /// What a handshake may take in. A server's certificate chain (32 KiB at most) is the largest honest part.
 constexpr std::size_t handshake_limit = 64 * 1024;
-/// Sealed bytes after which we change our key: 2^22 full records, where RFC 8446 5.5 allows 2^24.5 for
-/// AES-GCM.
-constexpr std::uint64_t rekey_after = std::uint64_t{64} << 30;
 
 errc meaning_of_verify_result(long result) noexcept {
   switch (result) {
@@ -34,11 +32,15 @@ errc meaning_of_verify_result(long result) noexcept {
 } // namespace
 
 struct tls_engine::state {
-  explicit state(const tls_context& shared) : context(shared) {}
+  state(const tls_context& shared, key_limits of_keys) : context(shared), limits(of_keys) {}
 
   tls_context context; ///< keeps what the callbacks of the SSL_CTX refer to
   record_port port;
-  std::uint64_t sealed = 0; ///< bytes since the last change of key
+  key_limits limits;
+  std::uint64_t sealed = 0; ///< records since the last change of our key
+  std::uint64_t opened = 0; ///< records; counted only where keys cannot be changed
+  idle_records idle;
+  bool keys_change = true; ///< TLS 1.3
   bool established = false;
   bool peer_closed = false;
   bool shut = false;
@@ -105,6 +107,19 @@ struct tls_engine::state {
     secrets = {};
   }
 
+  /// OpenSSL tells of each handshake message and alert. It cannot be stopped here; its next read fails.
+  static void on_message(int ours, int /*version*/, int type, const void* /*message*/, std::size_t /*size*/,
+                         SSL* /*ssl*/, void* user) {
+    auto& self = *static_cast<state*>(user);
+    const bool idle = type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT;
+    if (ours == 0 && idle && self.established && !self.idle.spend())
+      self.port.overflow = "too many records without data";
+  }
+
+  [[nodiscard]] bool keys_worn() const noexcept {
+    return !keys_change && std::max(sealed, opened) >= limits.unchangeable;
+  }
+
   /// What OpenSSL lets pass and we do not. On failure the peer gets no alert: it takes the handshake for
   /// complete.
   error_code check_protocol() {
@@ -117,7 +132,8 @@ struct tls_engine::state {
   }
 };
 
-tls_engine::tls_engine(const tls_context& context) : state_(std::make_unique<state>(context)) {
+tls_engine::tls_engine(const tls_context& context, key_limits keys)
+    : state_(std::make_unique<state>(context, keys)) {
   clear_errors();
   state_->port.input_budget = handshake_limit;
   state_->ssl.reset(SSL_new(context.native()));
@@ -126,6 +142,8 @@ tls_engine::tls_engine(const tls_context& context) : state_(std::make_unique<sta
   BIO* const bio = make_record_bio(state_->port).release();
   SSL_set_bio(ssl, bio, bio); // takes one reference for both
   collect_secrets(ssl, state_->secrets);
+  SSL_set_msg_callback(ssl, state::on_message);
+  SSL_ctrl(ssl, SSL_CTRL_SET_MSG_CALLBACK_ARG, 0, state_.get());
   if (context.is_server()) {
     SSL_set_accept_state(ssl);
     return;
@@ -165,6 +183,7 @@ result<tls_engine::progress> tls_engine::handshake() {
   }
   if (const error_code refused = state_->check_protocol()) return refused;
   state_->established = true;
+  state_->keys_change = SSL_version(ssl) == TLS1_3_VERSION;
   state_->port.input_budget = SIZE_MAX;
   if (!state_->alpn().empty()) state_->take_over_records();
   return progress::done;
@@ -184,11 +203,18 @@ result<std::size_t> tls_engine::read(bytes_span to) {
   std::size_t got = 0;
   while (got < to.size()) {
     if (pending_input() == 0) break; // spares OpenSSL a buffer for nothing
+    if (state_->keys_worn()) {
+      const error_code worn = state_->give_up(errc::keys_worn, "the peer's key is worn");
+      if (got == 0) return worn;
+      break;
+    }
     clear_errors();
     std::size_t n = 0;
     const int done = SSL_read_ex(ssl, to.data() + got, to.size() - got, &n);
     if (done == 1) {
       got += n;
+      ++state_->opened;
+      state_->idle.earn(n);
       continue;
     }
     const int why = SSL_get_error(ssl, done);
@@ -216,8 +242,9 @@ result<> tls_engine::write(bytes_view plain, bytes_span out, std::size_t& filled
     return errc::limit_exceeded;
   }
   filled += take_output(out.subspan(filled));
-  if (state_->sealed >= rekey_after) rekey();
-  state_->sealed += plain.size();
+  if (state_->keys_worn()) return state_->give_up(errc::keys_worn, "our key is worn");
+  if (state_->sealed >= state_->limits.change_after) rekey();
+  state_->sealed += (plain.size() + record_plain - 1) / record_plain;
   if (state_->records) {
     filled += state_->records->write(plain, out.subspan(filled));
     return {};
@@ -238,12 +265,18 @@ result<> tls_engine::write(bytes_view plain, bytes_span out, std::size_t& filled
 }
 
 void tls_engine::rekey() noexcept {
-  if (!state_->established || state_->broken || SSL_version(state_->ssl.get()) != TLS1_3_VERSION) return;
+  if (!state_->established || state_->broken || !state_->keys_change) return;
   state_->sealed = 0;
   if (state_->records) return state_->records->rekey();
   clear_errors();
   SSL_key_update(state_->ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
   clear_errors();
+}
+
+double tls_engine::key_life() const noexcept {
+  if (state_->keys_change) return 1;
+  const auto used = static_cast<double>(std::max(state_->sealed, state_->opened));
+  return std::max(0.0, 1 - used / static_cast<double>(state_->limits.unchangeable));
 }
 
 void tls_engine::shut() noexcept {

@@ -183,6 +183,8 @@ asio::awaitable<void> session::keep_alive() {
 
 void session::look_after_carrier() {
   if (const auto kept = core_.tick(now()); !kept) return lose(kept.error());
+  // A resumable session would go on with another carrier; only a seed peer's keys cannot be changed.
+  if (carrier_->worn(streams_.size() <= 1)) return close(errc::keys_worn);
   if (core_.take_doubt() && !carrier_->heard_within(sign_of_life)) return lose(errc::peer_silent);
   wake();
 }

@@ -1,5 +1,7 @@
 #include "gotunnel/net/tls_stream.hpp"
 
+#include "gotunnel/net/deadline.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -11,11 +13,18 @@ namespace {
 constexpr std::size_t opened_at_once = 4 * crypto::tls_engine::record_plain;
 // Sealed together: sixteen records of 16 KiB fill a huge block with what TLS adds to them.
 constexpr std::size_t batch = 16 * crypto::tls_engine::record_plain;
+// Reads without a wait. Full records come to four or five before there is nothing left; thousands of tiny
+// ones take milliseconds.
+constexpr int reads_in_a_turn = 16;
+// A key that cannot be changed has so little of its life left when the stream is to be replaced: 7 million
+// records, which leave time for a quiet moment, and 2 million.
+constexpr double worn_a_little = 0.3;
+constexpr double worn_out = 0.1;
 
 } // namespace
 
-tls_stream::tls_stream(const crypto::tls_context& context, stream_ptr below)
-    : engine_(context), below_(std::move(below)) {}
+tls_stream::tls_stream(const crypto::tls_context& context, stream_ptr below, crypto::key_limits keys)
+    : engine_(context, keys), below_(std::move(below)) {}
 
 task<> tls_stream::handshake() {
   for (;;) {
@@ -48,6 +57,7 @@ task<std::size_t> tls_stream::fetch() {
   assert(engine_.pending_input() == 0);
   below_->consume(lent_);
   lent_ = 0;
+  unfetched_ = 0;
   const auto cipher = co_await below_->read();
   if (!cipher) co_return cipher.error();
   if (cipher->empty()) co_return std::size_t{0};
@@ -62,10 +72,14 @@ task<bytes_view> tls_stream::read() {
   if (begin_ < end_) co_return bytes_view(plain_.span().subspan(begin_, end_ - begin_));
   for (;;) {
     if (engine_.pending_input() > 0) {
-      if (!plain_)
-        plain_ =
-            block(engine_.pending_input() > static_cast<std::size_t>(block_size::small) ? block_size::large
-                                                                                        : block_size::small);
+      if (++unfetched_ > reads_in_a_turn) {
+        unfetched_ = 0;
+        co_await give_way();
+      }
+      // Whoever may not send much gets no room for much.
+      const bool little =
+          input_left_ != unlimited || engine_.pending_input() <= static_cast<std::size_t>(block_size::small);
+      if (!plain_) plain_ = block(little ? block_size::small : block_size::large);
       const auto count = engine_.read(plain_.span().first(std::min(plain_.size(), opened_at_once)));
       if (!count) co_return count.error();
       if (*count > 0) {
@@ -116,6 +130,10 @@ task<> tls_stream::shut() {
   const auto flushed = co_await flush();
   if (!flushed) co_return flushed.error();
   co_return co_await below_->shut();
+}
+
+bool tls_stream::worn(bool disturbs_nobody) const {
+  return engine_.key_life() < (disturbs_nobody ? worn_a_little : worn_out);
 }
 
 bool tls_stream::move_to(const executor& where) {

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <functional>
+
 using namespace gotunnel;
 using namespace gotunnel::crypto;
 using namespace gotunnel::testing;
@@ -225,15 +227,58 @@ BOOST_AUTO_TEST_CASE(padding_may_make_a_record_longer_and_text_may_not) {
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_that_takes_no_answers) {
-  std::string heard;
+  // With data between its demands, which alone are too many soon.
+  const std::string data(16'384, 'x');
+  std::string heard = data;
   int rounds = 0;
-  for (; heard.empty() && rounds < 10'000; ++rounds) {
-    const bytes asked = message("18000001 01");
+  for (; heard == data && rounds < 10'000; ++rounds) {
+    bytes wire = message("18000001 01");
     peer_seals.update();
-    heard = hear(asked);
+    wire = joined({wire, seal(record_type::application_data, as_bytes(data))});
+    heard = hear(wire);
     BOOST_REQUIRE(output.size() <= record_output::limit);
   }
   BOOST_TEST(heard == "[the peer demands answers and does not take them]");
+}
+
+BOOST_AUTO_TEST_CASE(records_without_data_are_limited) {
+  const auto key_update = [](fixture& peer) {
+    bytes record = peer.message("18000001 00");
+    peer.peer_seals.update();
+    return record;
+  };
+  const auto ticket = [](fixture& peer) { return peer.message("04000003aabbcc"); };
+  const auto warning = [](fixture& peer) { return peer.alert("015a"); };
+  const auto nothing = [](fixture& peer) { return peer.data(""); };
+  const std::function<bytes(fixture&)> kinds[] = {key_update, ticket, warning, nothing};
+  for (const auto& make : kinds) {
+    fixture fresh;
+    for (int i = 0; i < 32; ++i) BOOST_REQUIRE(fresh.hear(make(fresh)).empty());
+    BOOST_TEST(fresh.hear(make(fresh)) == "[too many records without data]");
+    BOOST_TEST(fresh.next_said() == "21:020a");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(only_much_data_earns_further_records_without_any) {
+  int between = 0;
+  for (; between < 100 && !layer.broken(); ++between) (void)hear(joined({data("x"), data("")}));
+  BOOST_TEST(between == 33);
+
+  fixture other;
+  const std::string block(16'384, 'x');
+  for (int i = 0; i < 100; ++i)
+    BOOST_REQUIRE((other.hear(joined({other.data(""), other.data(block)})) == block));
+}
+
+BOOST_AUTO_TEST_CASE(one_read_opens_so_many_records) {
+  bytes wire;
+  for (int i = 0; i < 300; ++i) wire = joined({wire, data("x")});
+  bytes to(1000);
+  layer.feed(wire);
+  BOOST_TEST(*layer.read(to) == 256u);
+  BOOST_TEST(layer.pending_input() > 0u);
+  BOOST_TEST(*layer.read(to) == 44u);
+  BOOST_TEST(layer.pending_input() == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

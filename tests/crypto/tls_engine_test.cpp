@@ -247,4 +247,17 @@ BOOST_AUTO_TEST_CASE(keys_change_in_the_middle_of_the_data) {
   BOOST_TEST((*testing::open(p.server, wire) == plain));
 }
 
+BOOST_AUTO_TEST_CASE(keys_change_by_records_and_not_by_bytes) {
+  engine_pair p{tls_engine(client(), {.change_after = 3, .unchangeable = 100}), tls_engine(server())};
+  BOOST_REQUIRE(p.handshake());
+  // A key update is a record of 27 bytes more.
+  std::string changes;
+  for (int i = 0; i < 8; ++i) {
+    const byte_vector wire = *testing::seal(p.client, as_bytes("x"));
+    changes += wire.size() > 23 ? 'c' : '.';
+    BOOST_TEST(as_text(*testing::open(p.server, wire)) == "x");
+  }
+  BOOST_TEST(changes == "...c..c.");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <functional>
+
 using namespace gotunnel;
 using namespace gotunnel::crypto;
 using namespace gotunnel::testing;
@@ -235,6 +237,71 @@ BOOST_AUTO_TEST_CASE(a_flood_of_key_updates_is_bounded) {
     BOOST_REQUIRE(engine.pending_output() <= 64 * 1024u);
   }
   BOOST_TEST(error == errc::tls_failure);
+}
+
+BOOST_AUTO_TEST_CASE(key_updates_without_data_end_the_connection) {
+  tls_engine engine = server();
+  raw_tls_peer peer(role::client);
+  BOOST_REQUIRE(*peer.handshake_with(engine));
+  byte_vector wire;
+  for (int i = 0; i < 1000; ++i) {
+    SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    SSL_do_handshake(peer.ssl()); // which sends it
+    const byte_vector next = peer.take();
+    wire.insert(wire.end(), next.begin(), next.end());
+  }
+  BOOST_TEST_REQUIRE(wire.size() > 20'000u);
+  const auto opened = open(engine, wire);
+  BOOST_TEST((opened.error() == errc::tls_failure));
+  BOOST_TEST(engine.failure() == "too many records without data");
+}
+
+BOOST_AUTO_TEST_CASE(a_few_key_updates_are_fine) {
+  tls_engine engine = server();
+  raw_tls_peer peer(role::client);
+  BOOST_REQUIRE(*peer.handshake_with(engine));
+  for (int i = 0; i < 30; ++i) {
+    SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    BOOST_TEST(as_text(*open(engine, peer.seal(as_bytes("x")))) == "x");
+  }
+  const std::string block(16'384, 'x');
+  for (int i = 0; i < 100; ++i) {
+    SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    BOOST_REQUIRE(open(engine, peer.seal(as_bytes(block))).has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_of_tls_12_serves_for_so_many_records_and_no_more) {
+  const auto of_four = [this](const std::function<void(SSL_CTX*)>& configure, auto use) {
+    tls_engine engine(*tls_context::server({leaf, authority.certificate, true}),
+                      {.change_after = 2, .unchangeable = 4});
+    raw_tls_peer peer(role::client, configure);
+    BOOST_REQUIRE(*peer.handshake_with(engine));
+    use(engine, peer);
+  };
+  const auto seal_some = [](tls_engine& engine, raw_tls_peer&) {
+    BOOST_TEST(engine.key_life() == 1.0);
+    BOOST_TEST(seal(engine, as_bytes("small")).has_value());
+    BOOST_TEST(engine.key_life() == 0.75);
+    BOOST_TEST(seal(engine, byte_vector(40'000)).has_value()); // three records
+    BOOST_TEST(engine.key_life() == 0.0);
+    BOOST_TEST((seal(engine, as_bytes("x")).error() == errc::keys_worn));
+  };
+  of_four(only_tls12, seal_some);
+  const auto open_some = [](tls_engine& engine, raw_tls_peer& peer) {
+    for (int i = 0; i < 4; ++i) BOOST_TEST(as_text(*open(engine, peer.seal(as_bytes("x")))) == "x");
+    BOOST_TEST((open(engine, peer.seal(as_bytes("x"))).error() == errc::keys_worn));
+  };
+  of_four(only_tls12, open_some);
+  // TLS 1.3 changes its keys.
+  const auto seal_more = [](tls_engine& engine, raw_tls_peer& peer) {
+    for (int i = 0; i < 20; ++i) {
+      peer.feed(*seal(engine, as_bytes("x")));
+      BOOST_TEST(peer.read() == "x");
+    }
+    BOOST_TEST(engine.key_life() == 1.0);
+  };
+  of_four({}, seal_more);
 }
 
 BOOST_AUTO_TEST_CASE(the_answer_to_a_key_update_leaves_before_later_data) {

@@ -86,6 +86,33 @@ BOOST_FIXTURE_TEST_CASE(unknown_commands_and_versions_end_the_session, good_tunn
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(changing_keys_all_the_time_ends_the_session, good_tunnel) {
+  bound_peer evil(server);
+  int changes = 0;
+  for (; changes < 20'000; ++changes) {
+    evil.tls().change_key();
+    if (!evil.send(frame(smux_command::nop, 0))) break;
+  }
+  BOOST_TEST(changes < 20'000);
+  loses_its_session(evil, "TLS failure");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_client_has_at_most_sixty_four_sessions, good_tunnel) {
+  const native_identity one;
+  std::vector<std::unique_ptr<native_peer>> sessions;
+  for (int i = 0; i < 64; ++i) sessions.push_back(std::make_unique<native_peer>(server, one));
+  BOOST_CHECK_THROW(native_peer(server, one), std::runtime_error);
+  BOOST_TEST(server.child().wait_for(output::err, "the client has too many sessions", patience).has_value());
+  native_peer other(server);
+  BOOST_TEST(other.open());
+  const std::string address = sessions.back()->address();
+  sessions.pop_back();
+  BOOST_TEST(server.child().wait_for(output::err, address + " disconnected", patience).has_value());
+  native_peer again(server, one);
+  BOOST_TEST(again.open());
+  still_works();
+}
+
 BOOST_FIXTURE_TEST_CASE(a_promised_length_that_never_comes_holds_no_memory, good_tunnel) {
   bound_peer evil(server);
   // The length field cannot say more than 65535; what is promised is not set aside.

@@ -172,6 +172,7 @@ native_peer::native_peer(const server_process& server, const native_identity& wh
   unread_.erase(0, wire::hello_size);
   const auto read = wire::read_server_hello(theirs, ours, proof_context(tls_, who.secret));
   if (!read) throw std::runtime_error("the server's hello: " + read.error().message());
+  if (read->status != wire::hello_status::accepted) throw std::runtime_error("the server takes no session");
 }
 
 bool native_peer::open() { return send(frame(wire::smux_command::syn, control)); }

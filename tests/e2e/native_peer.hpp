@@ -40,6 +40,8 @@ public:
   [[nodiscard]] bool ended() const noexcept { return ended_; }
 
   [[nodiscard]] const crypto::tls_engine& engine() const noexcept { return engine_; }
+  /// A KeyUpdate goes ahead of what is sent next.
+  void change_key() noexcept { engine_.rekey(); }
   /// Our own end, as the server's log names it.
   [[nodiscard]] std::string address() const;
   /// Ends the TCP connection: FIN without close_notify, or a reset.

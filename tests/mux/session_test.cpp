@@ -222,6 +222,34 @@ BOOST_AUTO_TEST_CASE(a_silent_peer_is_noticed_and_a_living_one_is_not) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_worn_carrier_ends_the_session_in_good_order) {
+  for (const bool at_once : {false, true}) {
+    run([at_once](log_capture&) -> asio::awaitable<void> {
+      auto for_client = mux_config(wire::smux_role::client);
+      auto for_server = mux_config(wire::smux_role::server);
+      for_server.keepalive_interval = 5ms;
+      mux_bench on(co_await asio::this_coro::executor, for_client, for_server);
+      on.start();
+      co_await on.connect();
+      auto second = on.client->open(); // beside a control stream
+      auto accepted = co_await on.server->accept();
+      (at_once ? on.pair.at_b->worn_out : on.pair.at_b->worn) = true;
+      if (!at_once) {
+        co_await pause(50ms);
+        BOOST_TEST(!on.server_end.has_value());
+        second->reset();
+        accepted->reset();
+      }
+      co_await on.sessions.join();
+      BOOST_TEST((on.server_end == errc::keys_worn));
+      BOOST_TEST((on.client_end == errc::closed));
+      BOOST_CHECK(on.pair.at_b->closed() == net::ending::graceful);
+      on.near.reset();
+      on.far.reset();
+    });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_cancelled_run_ends_everything) {
   run([](log_capture&) -> asio::awaitable<void> {
     mux_bench on(co_await asio::this_coro::executor);

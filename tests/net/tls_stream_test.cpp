@@ -245,6 +245,40 @@ BOOST_AUTO_TEST_CASE(the_peer_may_change_its_key_at_any_time) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(tiny_records_do_not_keep_other_tasks_waiting) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    half_bench on(co_await asio::this_coro::executor);
+    co_await on.handshake();
+    constexpr std::size_t records = 10'000;
+    std::string wire;
+    for (std::size_t i = 0; i < records; ++i) wire += as_text(on.sealed("x"));
+    const auto sent = co_await on.pair.b->write(as_bytes(wire));
+    BOOST_TEST_REQUIRE(sent.has_value());
+
+    int turns = 0;
+    bool over = false;
+    const auto count_turns = [&]() -> asio::awaitable<void> {
+      for (; !over; ++turns) co_await yield();
+    };
+    net::task_group others(on.tasks.where(), "test");
+    others.spawn("others", count_turns());
+    std::size_t received = 0;
+    std::size_t longest = 0;
+    for (int before = 0, since = 0; received < records; before = turns) {
+      const auto bytes = co_await on.client.read();
+      BOOST_TEST_REQUIRE((bytes.has_value() && !bytes->empty()));
+      since = turns == before ? since + static_cast<int>(bytes->size()) : 0;
+      longest = std::max(longest, static_cast<std::size_t>(since));
+      received += bytes->size();
+      on.client.consume(bytes->size());
+    }
+    over = true;
+    co_await others.join();
+    BOOST_TEST(received == records);
+    BOOST_TEST(longest <= 17U * 256);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(what_is_taken_from_below_can_be_limited) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor);

@@ -29,6 +29,8 @@ public:
   std::size_t capacity = 256 * 1024; ///< bytes that may wait for this end before the other's writes wait
   duration round_trip{};             ///< what round_trip() says
   bool gives = false;                ///< as a source
+  bool worn = false;                 ///< what worn() says when it disturbs nobody
+  bool worn_out = false;             ///< and at all times
 
   /// The `nth` operation of this kind from now on fails, and all that follow.
   void fail(step which, std::size_t nth, error_code why);
@@ -90,6 +92,9 @@ public:
   next look() override;
   net::task<> wait_writable() override;
   duration round_trip() const override { return here_->round_trip; }
+  bool worn(bool disturbs_nobody) const override {
+    return here_->worn_out || (here_->worn && disturbs_nobody);
+  }
   void on_failure(std::function<void()> tell) override { here_->tell_failure_ = std::move(tell); }
   bool move_to(const net::executor&) override { return true; } // one context is all there is
   std::string peer() const override { return peer_; }

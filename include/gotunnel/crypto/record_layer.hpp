@@ -7,12 +7,14 @@
 //
 // What it says on its own account (alerts, key updates) goes to `output`, whose content precedes the next
 // write(). Of handshake messages it knows KeyUpdate; session tickets are dropped, all else is refused, and
-// none may be in pieces: its peers are gotunnels. Follows RFC 8446 5, 4.6 and 6. One thread at a time.
+// none may be in pieces: its peers are gotunnels. Records without data are limited (crypto/idle_records).
+// Follows RFC 8446 5, 4.6 and 6. One thread at a time.
 #pragma once
 
 #include "gotunnel/base/block_pool.hpp"
 #include "gotunnel/base/bytes.hpp"
 #include "gotunnel/base/error.hpp"
+#include "gotunnel/crypto/idle_records.hpp"
 #include "gotunnel/crypto/record_cipher.hpp"
 #include "gotunnel/crypto/record_output.hpp"
 
@@ -34,8 +36,9 @@ public:
   }
   /// Cipher text not looked at, and plain text that read() could not place.
   [[nodiscard]] std::size_t pending_input() const noexcept { return input_.size() + spilled_.size(); }
-  /// Decrypts as many records as `to` holds. A failure behind good bytes is reported by the next call, and
-  /// again by every other. Errors: tls_failure; failure() says why and the alert is in the output.
+  /// Decrypts as many records as `to` holds, 256 at most: small ones cost as much as large ones, and others
+  /// want their turn. Less than all is left in the input. A failure behind good bytes is reported by the next
+  /// call, and again by every other. Errors: tls_failure; failure() says why and the alert is in the output.
   [[nodiscard]] result<std::size_t> read(bytes_span to);
   /// The failure of a read(), as soon as it is known.
   [[nodiscard]] error_code broken() const noexcept { return broken_; }
@@ -68,6 +71,7 @@ private:
   std::size_t gathered_size_ = 0;
   bytes_view spilled_; ///< plain text in `gathered_` that the reader has not taken
   record_output& output_;
+  idle_records idle_;
   bool rekey_ = false;
   bool peer_closed_ = false;
   error_code broken_;

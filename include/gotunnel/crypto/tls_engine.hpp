@@ -15,7 +15,10 @@
 //
 // OpenSSL makes the handshake, over a BIO on our buffers. The records of the native protocol after it are our
 // own (crypto/record_layer), which spares the copies into and out of OpenSSL's buffers; those of seed peers
-// are OpenSSL's. Follows RFC 8446 and RFC 5246. One thread at a time.
+// are OpenSSL's. After the handshake records without data are limited (crypto/idle_records). Keys are changed
+// by records, small or large: AES-GCM wears with each. TLS 1.2 has no way to change them; when a key there
+// has served for as long as it may, write() or read() fails. Follows RFC 8446 and RFC 5246. One thread at a
+// time.
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
@@ -31,9 +34,16 @@ struct ssl_st;
 
 namespace gotunnel::crypto {
 
+/// Records that one key may seal.
+struct key_limits {
+  std::uint64_t change_after = std::uint64_t{1} << 22;
+  /// 2^24.5 (RFC 8446 5.5; the cipher of TLS 1.2 is the same).
+  std::uint64_t unchangeable = 23'726'566;
+};
+
 class tls_engine {
 public:
-  explicit tls_engine(const tls_context& context);
+  explicit tls_engine(const tls_context& context, key_limits keys = {});
   tls_engine(tls_engine&&) noexcept;
   ~tls_engine();
 
@@ -66,18 +76,20 @@ public:
   /// Decrypts into `to` as many records as it holds: the number of bytes, or 0 when more input is needed (or
   /// `closed()` has become true). A failure behind good bytes is reported by the next call. An end of the
   /// input without `closed()` is a truncation; the driver knows about that, the engine does not. Errors:
-  /// tls_failure.
+  /// tls_failure, keys_worn.
   [[nodiscard]] result<std::size_t> read(bytes_span to);
   /// True when the peer has sent close_notify.
   [[nodiscard]] bool closed() const noexcept;
 
   /// Seals `plain` into records, put into `out` from `filled` on, which grows; pending output goes first.
   /// Needs pending_output() + sealed_size(plain.size()) bytes of room: otherwise limit_exceeded, and nothing
-  /// has happened. Errors: closed after shut(), tls_failure.
+  /// has happened. Errors: closed after shut(), tls_failure, keys_worn.
   [[nodiscard]] result<> write(bytes_view plain, bytes_span out, std::size_t& filled);
-  /// Changes the key that we seal with, at the next write(). write() asks for it by itself after 64 GiB, well
-  /// before the limit of AES-GCM (RFC 8446 5.5). Nothing happens in TLS 1.2.
+  /// Changes the key that we seal with, at the next write(). write() asks for it by itself, well before the
+  /// limit of AES-GCM. Nothing happens in TLS 1.2.
   void rekey() noexcept;
+  /// Of a connection whose keys cannot be changed, the part that is left of their life, 0 to 1; else 1.
+  [[nodiscard]] double key_life() const noexcept;
   /// Appends close_notify to the output.
   void shut() noexcept;
 

@@ -61,6 +61,9 @@ public:
   virtual void on_failure(std::function<void()> /*tell*/) {}
   /// Whether the system has heard of the peer within `limit`, be it only that it has bytes of ours.
   [[nodiscard]] virtual bool heard_within(duration /*limit*/) const { return false; }
+  /// Whether it had better be replaced: its keys cannot be changed and have served for almost as long as they
+  /// may. Sooner when that disturbs nobody.
+  [[nodiscard]] virtual bool worn(bool /*disturbs_nobody*/) const { return false; }
   /// Makes another worker's thread the stream's own. Nothing may wait on it; false, and the stream is of no
   /// more use, when bytes are unread or it cannot move at all.
   [[nodiscard]] virtual bool move_to(const executor& /*where*/) { return false; }
