@@ -6,9 +6,9 @@
 //   s.renew(context); s.renew(keys);                  // later handshakes use them; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
 //
-// A stranger costs its TLS state, a deadline, and a place in a waiting room (reverse/waiting_room), so that
-// silent connections cannot keep newcomers out; one whose address is not allowed is closed when it is
-// accepted. Handshakes run on the workers, never on the accept path. start, renew, held_ports and stop on the
+// A stranger costs its TLS state, a deadline, and a place in a waiting room (reverse/waiting_room); its proof
+// is looked at when its turn has come (wire/stranger_book). Addresses that are not allowed are closed at
+// once. Handshakes run on the workers, never on the accept path. start, renew, held_ports and stop on the
 // front worker; the server outlives pool.run().
 #pragma once
 
