@@ -2,13 +2,13 @@
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/app/secret_source.hpp"
+#include "gotunnel/app/surroundings.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/link/cert_store.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <ios>
 
@@ -46,9 +46,9 @@ int help_about(const arguments& topic) {
       fmt::format("no help about \"{}\"; there is help about server, client and pki", topic.front()));
 }
 
-int dispatch(const std::string& command, const arguments& rest) {
-  if (command == "server") return server_command(rest);
-  if (command == "client") return client_command(rest);
+int dispatch(const std::string& command, const arguments& rest, typed_secrets& typed) {
+  if (command == "server") return server_command(rest, typed);
+  if (command == "client") return client_command(rest, typed);
   if (command == "pki") return pki_command(rest);
   if (asks_for_help(command)) return help_about(rest);
   if (command == "version" || command == "-version" || command == "--version") {
@@ -71,27 +71,24 @@ int fail(const std::exception& why, int code) {
 
 } // namespace
 
-int run(int argc, char** argv) {
-  // A peer that is gone shows as an error of the write, not as the end of the process.
-  std::signal(SIGPIPE, SIG_IGN);
+int run(int argc, char** argv) try {
+  settle_surroundings();
   // A line of the log is one write to the system then, and those of two processes do not mix: an upgrade has
   // two.
   std::ios::sync_with_stdio(false);
+  typed_secrets typed = take_typed_secrets(argc, argv);
   const arguments words(argv + std::min(argc, 1), argv + argc);
-  hide_secret_argument(argc, argv);
   if (words.empty()) {
     std::fputs(program_help().c_str(), stderr);
     return 2;
   }
-  try {
-    return dispatch(words.front(), {words.begin() + 1, words.end()});
-  } catch (const usage_error& e) {
-    return fail(e, 2);
-  } catch (const link::cert_error& e) {
-    return fail(e, 2);
-  } catch (const std::exception& e) {
-    return fail(e, 1);
-  }
+  return dispatch(words.front(), {words.begin() + 1, words.end()}, typed);
+} catch (const usage_error& e) {
+  return fail(e, 2);
+} catch (const link::cert_error& e) {
+  return fail(e, 2);
+} catch (const std::exception& e) {
+  return fail(e, 1);
 }
 
 } // namespace gotunnel::app

@@ -274,7 +274,6 @@ server_config read_server_config(const parsed_options& given) {
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
-  config.secret = read_secrets(given, config.warnings);
   return config;
 }
 
@@ -298,7 +297,6 @@ client_config read_client_config(const parsed_options& given) {
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
-  config.secret = read_secrets(given, config.warnings);
   config.state_dir = given.text("state-dir");
   if (config.state_dir.empty()) config.state_dir = reverse::default_state_directory();
 
