@@ -3,6 +3,7 @@
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/app/secret_source.hpp"
+#include "gotunnel/app/surroundings.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/output.hpp"
 #include "gotunnel/link/cert_store.hpp"
@@ -33,9 +34,9 @@ int help_about(const arguments& topic) {
       fmt::format("no help about \"{}\"; there is help about server, client and pki", topic.front()));
 }
 
-int dispatch(const std::string& command, const arguments& rest) {
-  if (command == "server") return server_command(rest);
-  if (command == "client") return client_command(rest);
+int dispatch(const std::string& command, const arguments& rest, typed_secrets& typed) {
+  if (command == "server") return server_command(rest, typed);
+  if (command == "client") return client_command(rest, typed);
   if (command == "pki") return pki_command(rest);
   if (asks_for_help(command)) return help_about(rest);
   if (command == "version" || command == "-version" || command == "--version") {
@@ -59,34 +60,33 @@ int fail(const std::exception& why, int code) {
 /// What was said before an assertion failed still comes out: the writing thread goes on meanwhile.
 void say_last_words(int) { output::of_process().flush_in_handler(output::farewell); }
 
-int run_command(const arguments& words) {
+int run_command(const arguments& words, typed_secrets& typed) try {
   if (words.empty()) {
     output::of_process().say(output::stream::err, program_help());
     return 2;
   }
-  try {
-    return dispatch(words.front(), {words.begin() + 1, words.end()});
-  } catch (const usage_error& e) {
-    return fail(e, 2);
-  } catch (const link::cert_error& e) {
-    return fail(e, 2);
-  } catch (const std::exception& e) {
-    return fail(e, 1);
-  }
+  return dispatch(words.front(), {words.begin() + 1, words.end()}, typed);
+} catch (const usage_error& e) {
+  return fail(e, 2);
+} catch (const link::cert_error& e) {
+  return fail(e, 2);
+} catch (const std::exception& e) {
+  return fail(e, 1);
 }
 
 } // namespace
 
-int run(int argc, char** argv) {
-  // A peer that is gone shows as an error of the write, not as the end of the process.
-  std::signal(SIGPIPE, SIG_IGN);
+int run(int argc, char** argv) try {
+  settle_surroundings();
   output& said = output::of_process();
   std::signal(SIGABRT, say_last_words);
+  typed_secrets typed = take_typed_secrets(argc, argv);
   const arguments words(argv + std::min(argc, 1), argv + argc);
-  hide_secret_argument(argc, argv);
-  const int code = run_command(words);
+  const int code = run_command(words, typed);
   said.flush(output::farewell);
   return code;
+} catch (const std::exception& e) {
+  return fail(e, 1); // of what the process inherited
 }
 
 } // namespace gotunnel::app

@@ -93,13 +93,17 @@ asio::awaitable<void> stop_on_signal(asio::signal_set& signals, reverse::carrier
 
 } // namespace
 
-int client_command(const arguments& given) {
+int client_command(const arguments& given, typed_secrets& typed) {
   const auto parsed = client_options().parse(given);
   if (parsed.help_wanted()) {
     print(client_help());
     return 0;
   }
+  std::vector<std::string> warnings;
+  secret_source secrets = read_secrets(parsed, typed, warnings);
+  typed = {};
   client_config config = read_client_config(parsed);
+  config.warnings.insert(config.warnings.end(), warnings.begin(), warnings.end());
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
 
@@ -115,7 +119,7 @@ int client_command(const arguments& given) {
   std::signal(SIGHUP, SIG_IGN);
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
-  keyring keys(std::move(config.secret), config.seed_peers != link::seed_fallback::wish::off, 1);
+  keyring keys(std::move(secrets), config.seed_peers != link::seed_fallback::wish::off, 1);
   auto options = make_options(config, identity.client, keys);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);

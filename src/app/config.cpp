@@ -285,7 +285,6 @@ server_config read_server_config(const parsed_options& given) {
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
-  config.secret = read_secrets(given, config.warnings);
   return config;
 }
 
@@ -309,7 +308,6 @@ client_config read_client_config(const parsed_options& given) {
   config.memory_limit = read_memory_limit(given);
   config.sandbox = read_sandbox(given);
   config.logging = read_logging(given);
-  config.secret = read_secrets(given, config.warnings);
   config.state_dir = given.text("state-dir");
   if (config.state_dir.empty()) config.state_dir = reverse::default_state_directory();
 

@@ -22,6 +22,12 @@ keyring::keyring(secret_source source, bool seed_peers, std::size_t most)
   keys_ = link::make_gate_keys(source.all, seed_peers);
 }
 
+net::descriptor keyring::hand_over() const {
+  std::vector<secret_text> secrets;
+  for (const link::gate_key& each : keys_->all) secrets.push_back(each.secret);
+  return hand_secrets(secrets);
+}
+
 link::shared_keys keyring::look() const {
   if (file_.empty()) return keys_;
   std::vector<std::string> warnings;

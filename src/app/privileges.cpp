@@ -1,5 +1,6 @@
 #include "gotunnel/app/privileges.hpp"
 
+#include "gotunnel/app/surroundings.hpp"
 #include "gotunnel/app/usage_error.hpp"
 
 #include <fmt/format.h>
@@ -65,6 +66,7 @@ void become_user(const std::string& name, const new_user_needs& needs) {
   require(::setresuid(user, user, user) == 0, name, "become it");
   require(set_capabilities(needs.low_ports), name, "set its capabilities");
   ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+  forbid_inspection();
   if (::setresuid(0, 0, 0) == 0 || ::setresgid(0, 0, 0) == 0 || ::setgroups(0, nullptr) == 0)
     throw wrong(name, "root could be had back; the server does not go on like that");
   if (::access(needs.own.c_str(), R_OK | W_OK | X_OK) != 0)

@@ -84,9 +84,6 @@ std::vector<std::string> doubts_about(std::string_view secret) {
     doubts.emplace_back(
         "the secret begins or ends with a blank, which is part of it; the other side refuses it unless it "
         "has the same: remove the blank on both sides");
-  if (secret.find('\n') != secret.npos)
-    doubts.emplace_back(
-        "the secret has a line end inside, which no -secret-file can hold; make it one line on both sides");
   if (const auto why = weakness_of(secret))
     doubts.push_back(fmt::format("the secret {} and can be guessed by whoever reaches the server; make one "
                                  "with `openssl rand -hex 24`",

@@ -9,17 +9,22 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <iterator>
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace gotunnel::app {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* variable = "GOTUNNEL_SECRET";
 constexpr std::size_t secret_limit = 4096;
 constexpr std::size_t file_limit = link::gate_keys_limit * (secret_limit + 2);
 
@@ -38,9 +43,11 @@ std::string too_long() {
 /// The end of all ways to a secret. `source` names the option or the file.
 secret_text accept(std::string_view secret, const std::string& source, std::vector<std::string>& warnings) {
   if (secret.size() > secret_limit) throw usage_error(fmt::format("{}: {}", source, too_long()));
+  if (secret.find_first_of("\r\n") != std::string_view::npos)
+    throw usage_error(fmt::format("{}: the secret holds a line break; give one line of text", source));
   for (const std::string& each : doubts_about(secret))
     warnings.push_back(fmt::format("{}: {}", source, each));
-  return secret_text(std::string(secret));
+  return secret_text(secret);
 }
 
 secret_text take_line(const fs::path& path, std::string_view line, std::size_t number,
@@ -81,16 +88,33 @@ void warn_of_mode(const fs::path& path, mode_t mode, std::vector<std::string>& w
                                  path.string(), path.string()));
 }
 
-/// A pipe or /dev/stdin is as good as a file here, once.
+/// One that was passed to this process, to be read and closed: the next program must not find it.
+net::descriptor passed_descriptor(std::string_view path) {
+  constexpr std::string_view folder = "/dev/fd/";
+  if (!path.starts_with(folder)) return {};
+  int number = -1;
+  const auto read = std::from_chars(path.data() + folder.size(), path.data() + path.size(), number);
+  if (read.ec != std::errc() || read.ptr != path.data() + path.size() || number <= STDERR_FILENO) return {};
+  return net::descriptor(::fcntl(number, F_GETFD) < 0 ? -1 : number);
+}
+
+/// A pipe or /dev/stdin is as good as a file here, once. Not through a stream of the library, which keeps a
+/// copy.
 std::vector<secret_text> read_stream(const fs::path& path, std::vector<std::string>& warnings) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
+  net::descriptor file = passed_descriptor(path.native());
+  if (!file) file = net::descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!file) throw unreadable(path, std::strerror(errno));
   std::string text(file_limit + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad() || (file.gcount() == 0 && errno != 0))
-    throw unreadable(path, std::strerror(errno != 0 ? errno : EIO));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > file_limit) throw wrong(path, too_long());
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw unreadable(path, std::strerror(errno));
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  if (size > file_limit) throw wrong(path, too_long());
+  text.resize(size);
   return take_lines(path, std::move(text), warnings);
 }
 
@@ -99,6 +123,17 @@ bool can_be_read_again(const fs::path& path) {
   struct ::stat status {};
   return ::stat(path.c_str(), &status) == 0 && !S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode) &&
          !path.native().starts_with("/dev/") && !path.native().starts_with("/proc/");
+}
+
+enum class where { nowhere, here, next_word };
+
+/// Whether this word is -secret, in any spelling, and where its value stands then.
+where says_secret(std::string_view word) {
+  const std::size_t dashes = word.starts_with("--") ? 2 : word.starts_with("-") ? 1 : 0;
+  const std::size_t equals = std::min(word.find('='), word.size());
+  if (dashes == 0 || equals < dashes || word.substr(dashes, equals - dashes) != "secret")
+    return where::nowhere;
+  return equals < word.size() ? where::here : where::next_word;
 }
 
 } // namespace
@@ -113,11 +148,12 @@ std::vector<secret_text> read_secret_file(const fs::path& path, std::vector<std:
   return take_lines(path, std::move(file->bytes), warnings);
 }
 
-secret_source read_secrets(const parsed_options& given, std::vector<std::string>& warnings) {
+secret_source read_secrets(const parsed_options& given, const typed_secrets& typed,
+                           std::vector<std::string>& warnings) {
   if (given.given("secret") && given.given("secret-file"))
     throw usage_error("-secret and -secret-file are both given; keep one of them");
   if (given.given("secret")) {
-    const std::string_view text = without_line_end(given.text("secret"));
+    const std::string_view text = typed.option ? without_line_end(typed.option->reveal()) : std::string_view();
     if (text.empty()) throw usage_error("-secret \"\": the secret is empty; give a long random text");
     return {{accept(text, "-secret", warnings)}, {}};
   }
@@ -126,34 +162,68 @@ secret_source read_secrets(const parsed_options& given, std::vector<std::string>
     if (can_be_read_again(path)) return {read_secret_file(path, warnings), path};
     return {read_stream(path, warnings), {}};
   }
-  if (const char* value = std::getenv("GOTUNNEL_SECRET")) {
-    const std::string_view text = without_line_end(value);
+  if (typed.environment) {
+    const std::string_view text = without_line_end(typed.environment->reveal());
     if (text.empty())
       throw usage_error(
           "GOTUNNEL_SECRET \"\": the secret is empty; set it to a long random text, or use -secret-file");
-    return {{accept(text, "GOTUNNEL_SECRET", warnings)}, {}};
+    return {{accept(text, variable, warnings)}, {}};
   }
   throw usage_error("no secret; write one into a file (`openssl rand -hex 24 > secret`) and give "
                     "-secret-file secret, or set "
                     "GOTUNNEL_SECRET, or give -secret");
 }
 
-void hide_secret_argument(int argc, char** argv) noexcept {
-  const auto hide = [](char* text) {
-    for (; *text != '\0'; ++text) *text = '*';
+typed_secrets take_typed_secrets(int argc, char** argv) {
+  typed_secrets taken;
+  const auto take = [&taken](char* text) {
+    taken.option = secret_text(text);
+    std::fill_n(text, std::strlen(text), '*');
   };
   for (int i = 1; i < argc; ++i) {
-    const std::string_view word(argv[i]);
-    const std::size_t dashes = word.starts_with("--") ? 2 : word.starts_with("-") ? 1 : 0;
-    if (dashes == 0) continue;
-    const std::string_view name =
-        word.substr(dashes, word.find('=') == word.npos ? word.npos : word.find('=') - dashes);
-    if (name != "secret") continue;
-    if (const auto equals = word.find('='); equals != word.npos)
-      hide(argv[i] + equals + 1);
-    else if (i + 1 < argc)
-      hide(argv[++i]);
+    const auto said = says_secret(argv[i]);
+    if (said == where::here)
+      take(std::strchr(argv[i], '=') + 1);
+    else if (said == where::next_word && i + 1 < argc)
+      take(argv[++i]);
   }
+  // The very bytes that the kernel shows, and not a copy of them.
+  if (char* const value = std::getenv(variable)) {
+    taken.environment = secret_text(value);
+    wipe(value, std::strlen(value));
+    ::unsetenv(variable);
+  }
+  return taken;
+}
+
+net::descriptor hand_secrets(const std::vector<secret_text>& secrets) {
+  net::descriptor file(::memfd_create("secrets", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file) return {};
+  for (const secret_text& each : secrets)
+    for (const std::string_view piece : {each.reveal(), std::string_view("\n")})
+      if (::write(file.get(), piece.data(), piece.size()) != static_cast<ssize_t>(piece.size())) return {};
+  // Whoever gets it reads from its beginning.
+  if (::lseek(file.get(), 0, SEEK_SET) != 0 ||
+      ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    return {};
+  return file;
+}
+
+arguments naming_handed_secrets(const arguments& words) {
+  // The last -secret-file counts, but none may stand beside a -secret.
+  const arguments handed{"-secret-file", fmt::format("/dev/fd/{}", handed_secrets)};
+  arguments named;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto said = says_secret(words[i]);
+    if (said == where::nowhere)
+      named.push_back(words[i]);
+    else if (said == where::next_word)
+      ++i;
+  }
+  const bool already = named.size() >= handed.size() &&
+                       std::equal(handed.begin(), handed.end(), named.end() - std::ssize(handed));
+  if (!already) named.insert(named.end(), handed.begin(), handed.end());
+  return named;
 }
 
 } // namespace gotunnel::app

@@ -19,6 +19,8 @@
 #include "gotunnel/base/output.hpp"
 #include "gotunnel/reverse/server.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <fmt/format.h>
 
 #include <csignal>
@@ -37,16 +39,28 @@ arguments with_command(const arguments& given) {
   return words;
 }
 
+void give_root_up(const server_config& config) {
+  become_user(config.user, {config.certs, config.allow_ports.any_below(1024)});
+}
+
+/// What whoever started this process passed to it, each for one process only: none of it is for those that
+/// this one starts.
+struct inheritance {
+  net::descriptor door = take_passed_socket();
+  service_manager manager;
+  std::optional<net::parcel_socket> former = former_process(); ///< who has served before
+};
+
 /// A server process, from its options to its end. Members are made in their order, each from those before.
 class server_process {
 public:
-  server_process(const arguments& given, const parsed_options& options, server_config config);
+  server_process(const parsed_options& options, server_config config, inheritance inherited, starter next,
+                 secret_source secrets);
 
   int run();
 
 private:
   [[nodiscard]] std::optional<tunnel_door> open_door(const parsed_options& options);
-  [[nodiscard]] starter begin_starter(const arguments& given) const;
   [[nodiscard]] link::cert_store open_certificates() const;
   [[nodiscard]] reverse::server_options options_of_server() const;
   void begin_to_serve();
@@ -59,10 +73,11 @@ private:
   asio::awaitable<void> serve_until_stopped();
 
   server_config config_;
-  net::descriptor passed_ = take_passed_socket();
-  service_manager manager_;
-  std::optional<net::parcel_socket> former_ = former_process();
+  inheritance inherited_;
+  service_manager& manager_ = inherited_.manager;
+  std::optional<net::parcel_socket>& former_ = inherited_.former;
   bool succeeds_ = former_.has_value(); ///< another process has served before
+  starter next_;
   net::worker_pool pool_;
   // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
   // once.
@@ -71,7 +86,6 @@ private:
   asio::signal_set upgrades_;
   net::door::addresses bind_;
   std::optional<tunnel_door> door_; ///< none when a former process has it
-  starter next_;
   link::cert_store certificates_;
   keyring keys_;
   reverse::server server_;
@@ -83,17 +97,19 @@ private:
   net::task_group stopping_;
 };
 
-server_process::server_process(const arguments& given, const parsed_options& options, server_config config)
-    : config_(std::move(config)), pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
+server_process::server_process(const parsed_options& options, server_config config, inheritance inherited,
+                               starter next, secret_source secrets)
+    : config_(std::move(config)), inherited_(std::move(inherited)), next_(std::move(next)),
+      pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
       hangups_(pool_.front().where(), SIGHUP), upgrades_(pool_.front().where(), SIGUSR2),
       // Addresses before certificates: a start that fails on one of them has written nothing.
-      door_(open_door(options)), next_(begin_starter(given)), certificates_(open_certificates()),
-      keys_(std::move(config_.secret), config_.seed_peers, link::gate_keys_limit),
+      door_(open_door(options)), certificates_(open_certificates()),
+      keys_(std::move(secrets), config_.seed_peers, link::gate_keys_limit),
       server_(pool_, options_of_server()), again_(certificates_, keys_, config_.seed_peers,
                                                   {[this](const auto& context) { server_.renew(context); },
                                                    [this](const auto& keys) { server_.renew(keys); }},
                                                   manager_),
-      upgrade_(next_, server_, manager_), tasks_(pool_.front().where(), "app"),
+      upgrade_(next_, keys_, server_, manager_), tasks_(pool_.front().where(), "app"),
       stopping_(pool_.front().where(), "app") {
   if (!manager_.trouble().empty()) log::warn("app", "{}", manager_.trouble());
   log::debug("app", "{}", enter_sandbox(config_.sandbox, {{config_.certs}, keys_.file()}));
@@ -102,14 +118,15 @@ server_process::server_process(const arguments& given, const parsed_options& opt
 std::optional<tunnel_door> server_process::open_door(const parsed_options& options) {
   const auto where = pool_.front().where();
   bind_ = public_addresses(where, config_.bind_host, options.text("bind"));
-  if (former_) return std::nullopt;
-  return open_tunnel_door(where, std::move(passed_), config_.listen, options.text("listen"));
-}
-
-/// All doors that need the power of root are open: what starts the next process has as little as this one.
-starter server_process::begin_starter(const arguments& given) const {
-  if (!config_.user.empty()) become_user(config_.user, {config_.certs, config_.allow_ports.any_below(1024)});
-  return starter::begin(with_command(given));
+  std::optional<tunnel_door> opened;
+  if (!former_)
+    opened = open_tunnel_door(where, std::move(inherited_.door), config_.listen, options.text("listen"));
+  // All doors that need the power of root are open. What starts the next process has as little as this one.
+  if (!config_.user.empty()) {
+    give_root_up(config_);
+    if (const auto told = next_.follow(); !told) throw boost::system::system_error(told.error());
+  }
+  return opened;
 }
 
 link::cert_store server_process::open_certificates() const {
@@ -210,7 +227,7 @@ asio::awaitable<void> server_process::serve_until_stopped() {
 
 } // namespace
 
-int server_command(const arguments& given) {
+int server_command(const arguments& given, typed_secrets& typed) {
   const arguments rest(given.begin() + (given.empty() ? 0 : 1), given.end());
   if (!given.empty() && given.front() == "status") return status_command(rest);
   if (!given.empty() && given.front() == "reload") return reload_command(rest);
@@ -221,9 +238,15 @@ int server_command(const arguments& given) {
     return 0;
   }
   server_config config = read_server_config(options);
+  inheritance inherited;
+  starter next = starter::begin(
+      {with_command(given), [&config] { give_root_up(config); }, config.sandbox != sandbox_mode::off}, typed);
+  secret_source secrets = read_secrets(options, typed, config.warnings);
+  typed = {};
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
-  return server_process(given, options, std::move(config)).run();
+  return server_process(options, std::move(config), std::move(inherited), std::move(next), std::move(secrets))
+      .run();
 }
 
 } // namespace gotunnel::app

@@ -56,8 +56,13 @@ asio::awaitable<upgrade_outcome> upgrade::attempt() {
     co_return failed("this is process 1 of a container, which ends with it; restart the container instead");
   auto ends = net::parcel_socket::pair();
   if (!ends) co_return failed(fmt::format("no socket for the new process: {}", ends.error().message()));
+  net::descriptor secrets;
+  if (keys_.file().empty()) {
+    secrets = keys_.hand_over();
+    if (!secrets) co_return failed("no file in memory for the secret");
+  }
   net::descriptor theirs = ends->second.release();
-  const auto asked = next_.start(std::move(theirs));
+  const auto asked = next_.start(std::move(theirs), std::move(secrets));
   if (!asked)
     co_return failed(
         fmt::format("what starts the new process is gone: {}; restart the server", asked.error().message()));

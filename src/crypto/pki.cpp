@@ -84,8 +84,7 @@ result<credential> as_pem(X509* certificate, EVP_PKEY* key) {
       PEM_write_bio_PKCS8PrivateKey(key_out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return cannot_make();
   }
-  return credential{std::string(written(certificate_out.get())),
-                    secret_text(std::string(written(key_out.get())))};
+  return credential{std::string(written(certificate_out.get())), secret_text(written(key_out.get()))};
 }
 
 wall_time to_wall_time(const ASN1_TIME* time, bool& valid) {

@@ -103,7 +103,7 @@ void recover(const fs::path& directory, std::vector<std::string>& warnings) {
     refuse(room, "was left by an interrupted first start, but ca.crt is there now; {}", remedy);
   }
   const std::string authority = after(ca_crt), leaf = after(server_crt);
-  const auto matches = crypto::key_matches(leaf, secret_text(after(server_key)));
+  const auto matches = crypto::key_matches(leaf, secret_text::take(after(server_key)));
   const auto is_signed = crypto::signed_by(leaf, authority);
   if (!matches || !*matches || !is_signed || !*is_signed) {
     refuse(room, "was left by an interrupted renewal and does not fit the files beside it; {}", remedy);
@@ -185,7 +185,7 @@ void cert_store::make_all(wall_time now) {
 /// Issues from the CA on disk, not from memory: the key is not kept there.
 void cert_store::issue_leaf(wall_time now) {
   const crypto::credential authority{read(directory_ / ca_crt).bytes,
-                                     secret_text(read(directory_ / ca_key).bytes)};
+                                     secret_text::take(read(directory_ / ca_key).bytes)};
   const auto facts = read_facts(directory_ / ca_crt, authority.certificate);
   check_key(directory_ / ca_crt, authority.certificate, directory_ / ca_key, authority.key);
   const auto leaf = crypto::issue_server(authority, now, policy_.leaf_lifetime);
@@ -210,7 +210,7 @@ void cert_store::load(wall_time now) {
   std::string leaf = read(leaf_file).bytes;
   auto leaf_facts = read_facts(leaf_file, leaf);
   net::file_content key_content = read(key_file);
-  secret_text key(std::move(key_content.bytes));
+  const secret_text key = secret_text::take(std::move(key_content.bytes));
   check_key(leaf_file, leaf, key_file, key);
   const auto is_signed = crypto::signed_by(leaf, authority);
   if (!is_signed || !*is_signed) {
@@ -237,7 +237,7 @@ void cert_store::load(wall_time now) {
   warn_if_open(key_file, key_content.mode);
   if (renewable) {
     net::file_content content = read(authority_key_file);
-    check_key(authority_file, authority, authority_key_file, secret_text(std::move(content.bytes)));
+    check_key(authority_file, authority, authority_key_file, secret_text::take(std::move(content.bytes)));
     warn_if_open(authority_key_file, content.mode);
   }
 

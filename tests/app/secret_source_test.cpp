@@ -8,7 +8,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <array>
+#include <cstdlib>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 using namespace gotunnel;
@@ -19,9 +21,19 @@ namespace {
 struct room : testing::scratch_directory {
   std::vector<std::string> warnings;
 
-  std::string read(const std::vector<std::string>& arguments) {
+  std::string read(const std::vector<std::string>& arguments) { return joined(source(arguments).all); }
+  /// As main() does it.
+  app::secret_source source(std::vector<std::string> arguments) {
     warnings.clear();
-    return joined(read_secrets(server_options().parse(arguments), warnings).all);
+    const typed_secrets typed = take(arguments);
+    return read_secrets(server_options().parse(arguments), typed, warnings);
+  }
+  static typed_secrets take(std::vector<std::string>& arguments) {
+    std::string program = "gotunnel";
+    std::vector<char*> pointers{program.data()};
+    for (std::string& each : arguments) pointers.push_back(each.data());
+    pointers.push_back(nullptr);
+    return take_typed_secrets(static_cast<int>(arguments.size()) + 1, pointers.data());
   }
   static std::string joined(const std::vector<secret_text>& secrets) {
     std::string text;
@@ -42,8 +54,9 @@ BOOST_FIXTURE_TEST_SUITE(secret_source, room)
 
 BOOST_AUTO_TEST_CASE(options_come_before_the_environment) {
   const testing::variable set("GOTUNNEL_SECRET", "from environment");
-  BOOST_TEST(read({}) == "from environment");
   BOOST_TEST(read({"-secret", "from option"}) == "from option");
+  const testing::variable again("GOTUNNEL_SECRET", "from environment");
+  BOOST_TEST(read({}) == "from environment");
   testing::spill(path() / "secret", "from file\n");
   BOOST_TEST(read({"-secret-file", file("secret")}) == "from file");
   BOOST_CHECK_THROW(read({"-secret", "a", "-secret-file", file("secret")}), usage_error);
@@ -127,13 +140,12 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_file_names_the_line_and_no_secret) {
 }
 
 BOOST_AUTO_TEST_CASE(only_a_regular_file_is_read_again) {
-  const testing::variable set("GOTUNNEL_SECRET", "from environment");
-  const auto source = [this](const std::vector<std::string>& arguments) {
-    return read_secrets(server_options().parse(arguments), warnings);
-  };
   testing::spill(path() / "secret", "one\n");
   BOOST_TEST(source({"-secret-file", file("secret")}).file == path() / "secret");
-  BOOST_TEST(source({}).file == "");
+  {
+    const testing::variable set("GOTUNNEL_SECRET", "from environment");
+    BOOST_TEST(source({}).file == "");
+  }
   BOOST_TEST(source({"-secret", "x"}).file == "");
   testing::spill(path() / "secret", "two\nthree\n");
   BOOST_TEST(joined(read_secret_file(path() / "secret", warnings)) == "two|three");
@@ -143,9 +155,36 @@ BOOST_AUTO_TEST_CASE(only_a_regular_file_is_read_again) {
   BOOST_TEST(::write(pipe[1], "piped\n", 6) == 6);
   ::close(pipe[1]);
   const auto piped = source({"-secret-file", "/dev/fd/" + std::to_string(pipe[0])});
-  ::close(pipe[0]);
   BOOST_TEST(joined(piped.all) == "piped");
   BOOST_TEST(piped.file == "");
+  BOOST_TEST(::fcntl(pipe[0], F_GETFD) == -1, "what was read is still open");
+}
+
+BOOST_AUTO_TEST_CASE(a_typed_secret_is_one_line) {
+  BOOST_CHECK_THROW(read({"-secret", "two\nlines"}), usage_error);
+  BOOST_CHECK_THROW(read({"-secret", std::string(4097, 'x')}), usage_error);
+  const testing::variable set("GOTUNNEL_SECRET", "with its end\n");
+  BOOST_CHECK_THROW(read({}), usage_error);
+}
+
+BOOST_AUTO_TEST_CASE(another_process_reads_what_is_handed_to_it) {
+  const auto handed = hand_secrets({secret_text("newer"), secret_text("old and \xc3\xa4lter")});
+  BOOST_TEST_REQUIRE(static_cast<bool>(handed));
+  BOOST_TEST(::write(handed.get(), "x", 1) == -1, "it can be changed");
+  const int passed = ::dup(handed.get());
+  BOOST_TEST(read({"-secret-file", "/dev/fd/" + std::to_string(passed)}) == "newer|old and \xc3\xa4lter");
+}
+
+BOOST_AUTO_TEST_CASE(words_name_it_instead_of_what_was_typed) {
+  using words = std::vector<std::string>;
+  const words none{"server", "-secret-file", "/dev/fd/4"};
+  BOOST_TEST(naming_handed_secrets({"server"}) == none, boost::test_tools::per_element());
+  BOOST_TEST(naming_handed_secrets({"server", "-secret", "***"}) == none, boost::test_tools::per_element());
+  BOOST_TEST(naming_handed_secrets({"server", "--secret=***"}) == none, boost::test_tools::per_element());
+  BOOST_TEST(naming_handed_secrets(none) == none, boost::test_tools::per_element());
+  const words others{"server", "-secret-file", "pipe", "-listen", "80", "-secret-file", "/dev/fd/4"};
+  BOOST_TEST(naming_handed_secrets({"server", "-secret-file", "pipe", "-listen", "80"}) == others,
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(files_that_hold_no_secret) {
@@ -173,23 +212,31 @@ BOOST_AUTO_TEST_CASE(a_file_that_everybody_can_read_is_warned_of) {
                                      ": chmod 600 " + file("secret"));
 }
 
-BOOST_AUTO_TEST_CASE(a_secret_argument_is_overwritten_in_every_spelling) {
-  std::array<std::string, 10> words{"gotunnel", "server",        "-secret",       "one",          "--secret",
-                                    "two",      "-secret=three", "--secret=four", "-secret-file", "kept"};
-  std::array<char*, 11> pointers{};
-  for (std::size_t i = 0; i < words.size(); ++i) pointers[i] = words[i].data();
-  hide_secret_argument(static_cast<int>(words.size()), pointers.data());
-  const std::array<std::string, 10> expected{"gotunnel",     "server", "-secret",       "***",
-                                             "--secret",     "***",    "-secret=*****", "--secret=****",
-                                             "-secret-file", "kept"};
+BOOST_AUTO_TEST_CASE(a_secret_option_is_taken_in_every_spelling) {
+  const testing::variable unset("GOTUNNEL_SECRET", std::nullopt);
+  std::vector<std::string> words{"server",        "-secret",       "one",          "--secret", "two",
+                                 "-secret=three", "--secret=four", "-secret-file", "kept"};
+  const auto typed = take(words);
+  const std::vector<std::string> expected{"server",        "-secret",       "***",          "--secret", "***",
+                                          "-secret=*****", "--secret=****", "-secret-file", "kept"};
   BOOST_TEST(words == expected, boost::test_tools::per_element());
+  BOOST_TEST(typed.option.value().reveal() == "four");
+  BOOST_TEST(!typed.environment.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_secret_option_without_value_is_no_trouble) {
-  std::array<std::string, 2> words{"gotunnel", "-secret"};
-  std::array<char*, 3> pointers{words[0].data(), words[1].data(), nullptr};
-  hide_secret_argument(2, pointers.data());
-  BOOST_TEST(words[1] == "-secret");
+  std::vector<std::string> words{"-secret"};
+  BOOST_TEST(!take(words).option.has_value());
+  BOOST_TEST(words.front() == "-secret");
+}
+
+BOOST_AUTO_TEST_CASE(the_environment_has_it_no_more_not_even_where_it_was) {
+  const testing::variable set("GOTUNNEL_SECRET", "from environment");
+  const char* const there = std::getenv("GOTUNNEL_SECRET");
+  std::vector<std::string> words;
+  BOOST_TEST(take(words).environment.value().reveal() == "from environment");
+  BOOST_TEST(*there == '\0');
+  BOOST_TEST(std::getenv("GOTUNNEL_SECRET") == nullptr);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

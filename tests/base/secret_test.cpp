@@ -68,4 +68,19 @@ BOOST_AUTO_TEST_CASE(a_text_is_revealed_only_when_asked) {
   BOOST_TEST(copy.reveal() == "hunter2");
 }
 
+BOOST_AUTO_TEST_CASE(copies_of_a_text_are_one) {
+  const secret_text typed("hunter2");
+  const secret_text copy = typed;
+  BOOST_TEST(static_cast<const void*>(copy.reveal().data()) ==
+             static_cast<const void*>(typed.reveal().data()));
+}
+
+BOOST_AUTO_TEST_CASE(where_a_text_was_taken_from_nothing_is_left) {
+  std::string from = "hunter2"; // so short that the string keeps it in itself
+  const char* const there = from.data();
+  const auto taken = secret_text::take(std::move(from));
+  BOOST_TEST(taken.reveal() == "hunter2");
+  BOOST_TEST(std::string_view(there, 7) == std::string_view("\0\0\0\0\0\0\0", 7));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 #include <unistd.h>
@@ -29,6 +30,37 @@ std::size_t peak_kib(pid_t process) { return status_line(process, "VmHWM:"); }
 std::size_t open_descriptors(pid_t process) {
   const std::filesystem::directory_iterator all(proc(process, "fd"));
   return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+std::vector<pid_t> children_of(pid_t process) {
+  std::vector<pid_t> found;
+  for (const auto& each : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = each.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const auto number = static_cast<pid_t>(std::stol(name));
+    if (status_line(number, "PPid:") == static_cast<std::size_t>(process)) found.push_back(number);
+  }
+  return found;
+}
+
+std::size_t copies_in_memory(pid_t process, std::string_view text) {
+  std::ifstream maps(proc(process, "maps"));
+  std::ifstream memory(proc(process, "mem"), std::ios::binary);
+  if (!maps || !memory) throw std::runtime_error("cannot look into process " + std::to_string(process));
+  std::size_t copies = 0;
+  for (std::string line; std::getline(maps, line);) {
+    std::size_t from = 0, to = 0;
+    char dash = 0;
+    std::string rights;
+    std::istringstream(line) >> std::hex >> from >> dash >> to >> rights;
+    if (!rights.starts_with("rw")) continue;
+    std::string piece(to - from, '\0');
+    memory.clear();
+    memory.seekg(static_cast<std::streamoff>(from));
+    memory.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    for (auto at = piece.find(text); at != std::string::npos; at = piece.find(text, at + 1)) ++copies;
+  }
+  return copies;
 }
 
 std::chrono::milliseconds processor_time(pid_t process) {

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string_view>
+#include <vector>
 
 namespace gotunnel::testing {
 
@@ -13,6 +15,9 @@ namespace gotunnel::testing {
 /// The most there ever was (VmHWM).
 [[nodiscard]] std::size_t peak_kib(pid_t process);
 [[nodiscard]] std::size_t open_descriptors(pid_t process);
+[[nodiscard]] std::vector<pid_t> children_of(pid_t process);
+/// How often a text stands in what the process may write to: heap, stacks, data. Root may ask.
+[[nodiscard]] std::size_t copies_in_memory(pid_t process, std::string_view text);
 /// User and system time of all threads.
 [[nodiscard]] std::chrono::milliseconds processor_time(pid_t process);
 

@@ -41,6 +41,9 @@ BOOST_AUTO_TEST_CASE(a_tunnel_works_behind_it) {
     if (sanitized) continue;
     BOOST_TEST(status_line(each->pid(), "NoNewPrivs") == "1");
     BOOST_TEST(status_line(each->pid(), "Seccomp") == "2");
+    // What starts the next server: it has no sandbox, but gains nothing by a set-uid program either.
+    for (const pid_t starter : children_of(each->pid()))
+      BOOST_TEST(status_line(starter, "NoNewPrivs") == "1");
   }
   BOOST_TEST(server.stop() == 0);
   BOOST_TEST(client.stop() == 0);
@@ -108,6 +111,10 @@ BOOST_AUTO_TEST_CASE(a_server_that_root_starts_can_become_somebody_else) {
   BOOST_TEST(status_line(server.child().pid(), "Uid") == id + "\t" + id + "\t" + id + "\t" + id);
   BOOST_TEST(status_line(server.child().pid(), "Groups").find_first_of("0123456789") == std::string::npos);
   BOOST_TEST(status_line(server.child().pid(), "CapPrm") == "0000000000000000");
+  for (const pid_t starter : children_of(server.child().pid())) {
+    BOOST_TEST(status_line(starter, "Uid") == id + "\t" + id + "\t" + id + "\t" + id);
+    BOOST_TEST(status_line(starter, "CapPrm") == "0000000000000000");
+  }
   struct ::stat made {};
   BOOST_TEST(::stat(room.file("certs").c_str(), &made) == 0);
   BOOST_TEST(made.st_uid == nobody->pw_uid);

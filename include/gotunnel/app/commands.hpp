@@ -8,15 +8,17 @@
 namespace gotunnel::app {
 
 using arguments = std::vector<std::string>;
+struct typed_secrets;
 
-int server_command(const arguments& given);
+/// What was typed is wiped as soon as keys are made of it.
+int server_command(const arguments& given, typed_secrets& typed);
 /// `gotunnel server status`, without these two words.
 int status_command(const arguments& given);
 /// `gotunnel server upgrade`, without these two words.
 int upgrade_command(const arguments& given);
 /// `gotunnel server reload`, without these two words.
 int reload_command(const arguments& given);
-int client_command(const arguments& given);
+int client_command(const arguments& given, typed_secrets& typed);
 int pki_command(const arguments& given);
 
 /// The whole program. `argv` is overwritten where it holds a secret.

@@ -1,12 +1,11 @@
 // What the user asked for, checked: immutable values that the commands run with.
 //
 // Reading them throws usage_error with one sentence for the first thing that is wrong; nothing has been
-// started then. Secrets come from -secret, -secret-file or GOTUNNEL_SECRET, in this order.
+// started then. Secrets are no part of it: they are read apart, and late (app/secret_source).
 #pragma once
 
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/app/sandbox.hpp"
-#include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/reverse/client_session.hpp"
@@ -25,7 +24,6 @@ struct log_config {
 };
 
 struct server_config {
-  secret_source secret;
   wire::host_port listen;
   std::string bind_host;
   wire::port_set allow_ports;
@@ -48,7 +46,6 @@ struct server_config {
 
 struct client_config {
   wire::host_port server;
-  secret_source secret;
   std::string ca_pem; ///< contents of the CA file; empty with a pin
   std::filesystem::path ca_file;
   std::string pin;

@@ -21,6 +21,8 @@ public:
   [[nodiscard]] const link::shared_keys& keys() const noexcept { return keys_; }
   /// What look() looks at; empty: there is nothing that could change.
   [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
+  /// For another process, where there is no file (hand_secrets); none when the system has no descriptor left.
+  [[nodiscard]] net::descriptor hand_over() const;
 
   /// The keys as the file is now: keys() itself when nothing has changed. Throws usage_error.
   [[nodiscard]] link::shared_keys look() const;

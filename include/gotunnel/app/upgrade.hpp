@@ -1,6 +1,6 @@
 // An upgrade: another process, of the program as it is on the disk now, goes on with what this one serves.
 //
-//   upgrade order(starter, server, manager);
+//   upgrade order(starter, keys, server, manager);
 //   const upgrade_outcome done = co_await order.perform();      // on the front worker
 //
 // The new process is started, reads options and files, and says that it is ready, all of which takes its time
@@ -10,6 +10,7 @@
 // does not start, dies, or takes too long changes nothing: this one serves on. One at a time.
 #pragma once
 
+#include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/service_manager.hpp"
 #include "gotunnel/app/starter.hpp"
 #include "gotunnel/reverse/server.hpp"
@@ -32,8 +33,8 @@ struct upgrade_outcome {
 
 class upgrade {
 public:
-  upgrade(starter& next, reverse::server& server, service_manager& manager) noexcept
-      : next_(next), server_(server), manager_(manager) {}
+  upgrade(starter& next, const keyring& keys, reverse::server& server, service_manager& manager) noexcept
+      : next_(next), keys_(keys), server_(server), manager_(manager) {}
 
   [[nodiscard]] asio::awaitable<upgrade_outcome> perform();
 
@@ -41,6 +42,7 @@ private:
   [[nodiscard]] asio::awaitable<upgrade_outcome> attempt();
 
   starter& next_;
+  const keyring& keys_;
   reverse::server& server_;
   service_manager& manager_;
   bool under_way_ = false;

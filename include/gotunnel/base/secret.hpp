@@ -7,9 +7,10 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 namespace gotunnel {
 
@@ -44,22 +45,40 @@ private:
   std::array<std::byte, Size> bytes_{};
 };
 
-/// A secret as the user typed it.
+/// A secret as the user typed it, or a private key. Copies share the one text, which is wiped with the last
+/// of them.
 class secret_text {
 public:
   secret_text() = default;
-  explicit secret_text(std::string text) : text_(std::move(text)) {}
-  secret_text(const secret_text&) = default;
-  secret_text& operator=(const secret_text&) = default;
-  ~secret_text() { wipe(text_.data(), text_.size()); }
+  /// Leaves the text where it is: who owns that wipes it, or says take().
+  explicit secret_text(std::string_view text)
+      : text_(text.empty() ? nullptr : std::make_shared<const wiped_text>(text)) {}
+  /// Wipes where it came from.
+  [[nodiscard]] static secret_text take(std::string&& text) {
+    secret_text taken{std::string_view(text)};
+    wipe(text.data(), text.size());
+    text.clear();
+    return taken;
+  }
 
-  [[nodiscard]] bool empty() const noexcept { return text_.empty(); }
-  /// The text itself: for the seed protocol's line, the key stretcher and the banner on a terminal; for
-  /// nothing else.
-  [[nodiscard]] std::string_view reveal() const noexcept { return text_; }
+  [[nodiscard]] bool empty() const noexcept { return text_ == nullptr; }
+  /// The text itself: for the seed protocol's line, the key stretcher, the next process and the banner on a
+  /// terminal; for nothing else.
+  [[nodiscard]] std::string_view reveal() const noexcept {
+    return text_ ? std::string_view(text_->bytes.data(), text_->bytes.size()) : std::string_view();
+  }
 
 private:
-  std::string text_;
+  struct wiped_text {
+    explicit wiped_text(std::string_view text) : bytes(text.begin(), text.end()) {}
+    wiped_text(const wiped_text&) = delete;
+    wiped_text& operator=(const wiped_text&) = delete;
+    ~wiped_text() { wipe(bytes.data(), bytes.size()); }
+
+    std::vector<char> bytes;
+  };
+
+  std::shared_ptr<const wiped_text> text_;
 };
 
 } // namespace gotunnel
