@@ -51,14 +51,4 @@ const boost::system::error_category& gotunnel_category() noexcept {
   return instance;
 }
 
-bool quiet(const error_code& ec) noexcept {
-  using boost::system::errc::broken_pipe;
-  using boost::system::errc::connection_aborted;
-  using boost::system::errc::connection_reset;
-  using boost::system::errc::operation_canceled;
-  return ec == errc::closed || ec == errc::reset || ec == errc::end_of_stream || ec == errc::shutting_down ||
-         ec == errc::superseded || ec == errc::handed_over || ec == broken_pipe || ec == connection_reset ||
-         ec == connection_aborted || ec == operation_canceled;
-}
-
 } // namespace gotunnel

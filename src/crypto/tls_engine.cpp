@@ -294,12 +294,6 @@ std::size_t tls_engine::pending_output() const noexcept { return state_->port.ou
 
 std::string_view tls_engine::alpn() const noexcept { return state_->alpn(); }
 
-std::string tls_engine::description() const {
-  const SSL* const ssl = state_->ssl.get();
-  const char* suite = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl));
-  return std::string(SSL_get_version(ssl)) + ' ' + suite;
-}
-
 result<std::array<std::byte, 32>> tls_engine::exporter(std::string_view label) const {
   std::array<std::byte, 32> material{};
   clear_errors();

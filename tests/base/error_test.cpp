@@ -45,20 +45,4 @@ BOOST_AUTO_TEST_CASE(a_result_carries_the_value_or_the_error) {
   BOOST_TEST(result<>().has_value());
 }
 
-BOOST_AUTO_TEST_CASE(only_ordinary_farewells_are_quiet) {
-  namespace sys = boost::system::errc;
-  for (const errc each :
-       {errc::closed, errc::reset, errc::end_of_stream, errc::shutting_down, errc::superseded})
-    BOOST_TEST(quiet(each));
-  for (const auto each :
-       {sys::broken_pipe, sys::connection_reset, sys::connection_aborted, sys::operation_canceled}) {
-    BOOST_TEST(quiet(sys::make_error_code(each)));
-    BOOST_TEST(quiet(error_code(static_cast<int>(each), boost::system::system_category())));
-  }
-  for (const errc each : {errc::timed_out, errc::broken_frame, errc::flow_control, errc::peer_silent,
-                          errc::wrong_secret, errc::untrusted_server, errc::tls_failure})
-    BOOST_TEST(!quiet(each));
-  BOOST_TEST(!quiet(sys::make_error_code(sys::connection_refused)));
-}
-
 BOOST_AUTO_TEST_SUITE_END()

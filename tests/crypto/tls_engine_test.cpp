@@ -49,8 +49,6 @@ BOOST_AUTO_TEST_CASE(two_gotunnels_agree_on_the_native_protocol) {
   BOOST_TEST(p.server.failure() == "");
   BOOST_TEST(p.client.alpn() == "gotunnel/1");
   BOOST_TEST(p.server.alpn() == "gotunnel/1");
-  BOOST_TEST(p.client.description() == "TLSv1.3 TLS_AES_128_GCM_SHA256");
-  BOOST_TEST(p.server.description() == p.client.description());
 }
 
 BOOST_AUTO_TEST_CASE(handshake_byte_by_byte) {

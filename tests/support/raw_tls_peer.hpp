@@ -31,6 +31,12 @@ public:
 
   [[nodiscard]] SSL* ssl() const noexcept { return ssl_.get(); }
 
+  /// What was agreed on, like "TLSv1.3 TLS_AES_128_GCM_SHA256".
+  [[nodiscard]] std::string description() const {
+    return std::string(SSL_get_version(ssl_.get())) + ' ' +
+           SSL_CIPHER_get_name(SSL_get_current_cipher(ssl_.get()));
+  }
+
   void feed(bytes_view bytes) { BIO_write(in_, bytes.data(), static_cast<int>(bytes.size())); }
 
   [[nodiscard]] byte_vector take() {

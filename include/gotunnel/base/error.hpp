@@ -50,9 +50,6 @@ enum class errc {
   return {static_cast<int>(e), gotunnel_category()};
 }
 
-/// An error that every healthy tunnel meets when the other side leaves: worth a debug line, not a warning.
-[[nodiscard]] bool quiet(const error_code& ec) noexcept;
-
 } // namespace gotunnel
 
 namespace boost::system {

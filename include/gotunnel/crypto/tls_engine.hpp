@@ -99,8 +99,6 @@ public:
 
   /// "gotunnel/1", or empty when no ALPN was chosen.
   [[nodiscard]] std::string_view alpn() const noexcept;
-  /// "TLSv1.3 TLS_AES_128_GCM_SHA256"
-  [[nodiscard]] std::string description() const;
   /// Keying material of this connection (RFC 8446 7.5), after the handshake.
   [[nodiscard]] result<std::array<std::byte, 32>> exporter(std::string_view label) const;
   /// What OpenSSL said about the last failure, for the log.

@@ -15,7 +15,6 @@
 
 #include "gotunnel/base/clock.hpp"
 
-#include <cstdint>
 #include <optional>
 
 namespace gotunnel::net {
