@@ -43,7 +43,7 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), lookout_(where_), work_(where_),
       drained_(where_), accepted_(where_), changed_(where_), nap_(where_), last_heard_(now()),
-      swollen_(first_of_process()) {}
+      attached_at_(last_heard_), swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();
