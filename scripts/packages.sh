@@ -29,7 +29,7 @@ packages_for() {
       ;;
     # busybox serves the demo page: 800 KiB against the 30 MiB of a Python that a fresh Debian does not have.
     run_demo) printf '%s\n' openssl curl busybox ;;
-    test) printf '%s\n' openssl curl procps iproute2 python3 golang-go golang-github-xtaci-smux-dev ;;
+    test) printf '%s\n' openssl curl procps iproute2 nftables python3 golang-go golang-github-xtaci-smux-dev ;;
     *)
       echo "packages_for: no set named $1" >&2
       return 1

@@ -9,43 +9,113 @@
 #include "gotunnel/net/tls_stream.hpp"
 #include "gotunnel/wire/seed_greeting.hpp"
 
+#include <algorithm>
+
 namespace gotunnel::link {
 
-net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
-  failure_.clear();
-  const shared_keys keys = options_.keys();
-  const auto where = co_await asio::this_coro::executor;
-  const auto begin = std::chrono::steady_clock::now();
-  auto socket = co_await net::dial(options_.server, options_.limit);
-  if (!socket) co_return socket.error();
-  auto below = std::make_unique<net::socket_stream>(std::move(*socket), net::socket_stream::purpose::carrier,
-                                                    wire::to_string(options_.server));
-  auto tls = std::make_unique<net::tls_stream>(options_.tls, std::move(below));
-  net::tls_stream& stream = *tls;
-  const duration left = options_.limit - (std::chrono::steady_clock::now() - begin);
-  net::deadline late(where, left, [&] { stream.close(net::ending::abort); });
+namespace {
 
-  const auto shaken = co_await stream.handshake();
-  if (!shaken) {
-    failure_ = stream.engine().failure();
-    net::resolver::of_process().doubt(options_.server.host); // its address may be another machine's by now
-    co_return late.expired() ? make_error_code(errc::timed_out) : shaken.error();
+// While other addresses are left, or a newer way: a greeting takes a round trip, and a refusal is held back
+// for up to 5 s.
+constexpr duration greeting_limit = 6s;
+constexpr duration greeting_limit_in_haste = 2s;
+
+time_point now() { return std::chrono::steady_clock::now(); }
+
+} // namespace
+
+dialer::dial::dial(const net::executor& executor, const dialer& of, net::endpoints addresses,
+                   request_source request, time_point end)
+    : where(executor), keys(of.options_.keys()), wanted(std::move(request)), until(end),
+      race(executor, of.options_.tls, std::move(addresses), wire::to_string(of.options_.server),
+           of.max_segment_) {}
+
+net::task<reached> dialer::reach(request_source wanted) {
+  failure_.clear();
+  const auto where = co_await asio::this_coro::executor;
+  const time_point until = now() + options_.limit;
+  const struct registration {
+    dialer& of;
+    ~registration() {
+      of.reaching_ = false;
+      of.under_way_ = nullptr;
+    }
+  } registered{*this};
+  reaching_ = true;
+  auto addresses = co_await net::resolve(options_.server, options_.limit);
+  if (!addresses) co_return addresses.error();
+  dial current(where, *this, std::move(*addresses), std::move(wanted), until);
+  under_way_ = &current;
+  co_return co_await reach_any(current);
+}
+
+net::task<reached> dialer::reach_any(dial& under_way) {
+  telling_failure failure;
+  for (;;) {
+    auto won = co_await under_way.race.next(under_way.until);
+    if (!won) {
+      failure.note(won.error(), under_way.race.failure().detail());
+      break;
+    }
+    failure_.clear();
+    auto server = co_await greet(under_way, std::move(*won));
+    if (server) co_return server;
+    failure.note(server.error(), failure_);
+    if (!under_way.race.more() || now() >= under_way.until) break;
   }
+  net::resolver::of_process().doubt(options_.server.host); // its address may be another machine's by now
+  failure_ = failure.detail();
+  co_return failure.why();
+}
+
+bool dialer::hurry() {
+  if (under_way_ == nullptr) return reaching_;
+  under_way_->race.again();
+  if (under_way_->greeting == nullptr || !under_way_->race.more()) return true;
+  dial& current = *under_way_;
+  current.patience.emplace(current.where, greeting_limit_in_haste, [&current] {
+    current.gave_up = true;
+    current.greeting->close(net::ending::abort);
+  });
+  return true;
+}
+
+net::task<reached> dialer::greet(dial& under_way, address_race::winner winner) {
+  net::tls_stream& stream = *winner.stream;
+  const duration left = under_way.until - now();
+  under_way.gave_up = false;
+  under_way.greeting = &stream;
+  under_way.patience.emplace(under_way.where,
+                             under_way.race.more() ? std::min<duration>(left, greeting_limit) : left, [&] {
+                               under_way.gave_up = true;
+                               stream.close(net::ending::abort);
+                             });
+  const struct silence {
+    dial& of;
+    ~silence() {
+      of.patience.reset();
+      of.greeting = nullptr;
+    }
+  } ended{under_way};
+
   reached server;
   server.native = stream.engine().alpn() == crypto::native_alpn;
-  server.carrier = std::move(tls);
-  if (const auto allowed = judge_protocol(server.native, wanted.has_value()); !allowed)
+  server.max_segment = winner.max_segment;
+  server.carrier = std::move(winner.stream);
+  if (const auto allowed = judge_protocol(server.native, under_way.wanted != nullptr); !allowed)
     co_return allowed.error();
 
   result<> greeted;
   if (server.native) {
+    std::optional<resume_request> wanted;
+    if (under_way.wanted) wanted = under_way.wanted();
     const auto exporter = stream.engine().exporter(wire::exporter_label);
     if (!exporter) co_return exporter.error();
-    greeted = co_await greet_native(server, keys->first(), *exporter, wanted);
+    greeted = co_await greet_native(server, under_way.keys->first(), *exporter, wanted);
   } else {
-    greeted = co_await greet_seed(server, keys->first());
+    greeted = co_await greet_seed(server, under_way.keys->first());
   }
-  if (late.expired()) co_return errc::timed_out;
+  if (under_way.gave_up) co_return errc::timed_out;
   if (!greeted) co_return greeted.error();
   co_return server;
 }

@@ -42,7 +42,7 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
       memory_(memory), resume_window_(resume_window),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), lookout_(where_), work_(where_),
-      drained_(where_), accepted_(where_), changed_(where_), nap_(where_),
+      drained_(where_), accepted_(where_), changed_(where_), nap_(where_), attached_at_(now()),
       swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {

@@ -17,6 +17,11 @@ constexpr duration round_trip_refresh = 500ms;
 constexpr duration memory_round = 250ms;
 // A path on which the system has heard of the peer since then is alive, however slow.
 constexpr duration sign_of_life = 1s;
+// A carrier that is lost later has done something, if only that it was there.
+constexpr duration brief = 30s;
+// Doublings of sign_of_life, for carriers that bring nothing: eight seconds are less than a keepalive
+// timeout.
+constexpr int most_patience = 3;
 
 time_point now() { return std::chrono::steady_clock::now(); }
 
@@ -52,13 +57,23 @@ void session::drop_lost_carrier() {
   if (riders_ > 0 || !fenced_ || ended_) return;
   carrier_.reset();
   fenced_ = false;
+  lost_at_ = now();
+  fruitless_ = moved_on() ? 0 : fruitless_ + 1;
   if (progressed()) window_ends_ = now() + resume_window_;
   hold_.emplace(where_, std::max<duration>(window_ends_ - now(), 0s), [this] { abort(loss_); });
   changed_.notify();
 }
 
 bool session::progressed() const noexcept {
-  return window_ends_ == time_point{} || core_.received() + core_.acknowledged() > progress_before_ + a_word;
+  const std::uint64_t before = received_before_ + acknowledged_before_;
+  return window_ends_ == time_point{} || core_.received() + core_.acknowledged() > before + a_word;
+}
+
+bool session::moved_on() const noexcept {
+  const bool brought = core_.received() > received_before_ + a_word;
+  const bool had_to_take = core_.transmitted() > acknowledged_before_ + a_word;
+  const bool took = core_.acknowledged() > acknowledged_before_ + a_word;
+  return lost_at_ - attached_at_ > brief || (brought && (took || !had_to_take));
 }
 
 asio::awaitable<bool> session::lost() {
@@ -83,9 +98,11 @@ bool session::attach(net::stream_ptr carrier, std::uint64_t peer_received) {
     return false;
   }
   hold_.reset();
-  progress_before_ = core_.received() + core_.acknowledged();
+  received_before_ = core_.received();
+  acknowledged_before_ = core_.acknowledged();
   carrier_ = std::move(carrier);
   peer_ = carrier_->peer();
+  attached_at_ = now();
   round_trip_asked_ = {};
   changed_.notify();
   wake();
@@ -184,8 +201,14 @@ void session::look_after_carrier() {
   if (const auto kept = core_.tick(now()); !kept) return lose(kept.error());
   // A resumable session would go on with another carrier; only a seed peer's keys cannot be changed.
   if (carrier_->worn(streams_.size() <= 1)) return close(errc::keys_worn);
-  if (core_.take_doubt() && !carrier_->heard_within(sign_of_life)) return lose(errc::peer_silent);
+  if (core_.take_doubt() && !carrier_->heard_within(patience())) return lose(errc::peer_silent);
   wake();
+}
+
+/// A path on which carrier after carrier falls silent may need more time than others, to find out how large
+/// its packets may be, for instance.
+duration session::patience() const noexcept {
+  return sign_of_life * (1 << std::clamp(fruitless_ - 1, 0, most_patience));
 }
 
 /// What a bulk transfer, or the start of the process, needed is given back when a round of the keeper has

@@ -25,7 +25,6 @@ namespace gotunnel::net {
 namespace {
 
 using tcp = asio::ip::tcp;
-using endpoints = std::vector<tcp::endpoint>;
 
 // RFC 8305, section 8: Connection Attempt Delay.
 constexpr duration attempt_delay = 250ms;
@@ -44,6 +43,8 @@ endpoints interleave(const resolver::addresses& found, std::uint16_t port) {
   return order;
 }
 
+} // namespace
+
 task<endpoints> resolve(const wire::host_port& address, duration limit) {
   error_code ec;
   const auto literal = asio::ip::make_address(address.host, ec);
@@ -53,6 +54,8 @@ task<endpoints> resolve(const wire::host_port& address, duration limit) {
   co_return interleave(**found, address.port);
 }
 
+namespace {
+
 void tune(tcp::socket& socket, const tcp::endpoint& to) {
   if (to.address().is_loopback())
     tune_near_tcp(socket.native_handle());
@@ -60,16 +63,22 @@ void tune(tcp::socket& socket, const tcp::endpoint& to) {
     tune_tcp(socket.native_handle());
 }
 
+struct manner {
+  bool speaks = false;
+  int max_segment = 0;
+};
+
 enum class progress { stands, under_way };
 
 /// Within one machine a connection stands at once. Then no timer need be set, and nothing be waited for.
 template <class Socket>
-result<progress> begin(Socket& socket, const typename Socket::endpoint_type& to, bool speaks) {
+result<progress> begin(Socket& socket, const typename Socket::endpoint_type& to, manner how) {
   error_code ec;
   socket.open(to.protocol(), ec);
   if (!ec) socket.non_blocking(true, ec);
   if (ec) return ec;
-  if (speaks) let_ack_wait(socket.native_handle());
+  if (how.speaks) let_ack_wait(socket.native_handle());
+  if (how.max_segment > 0) limit_segments(socket.native_handle(), how.max_segment);
   if (::connect(socket.native_handle(), to.data(), static_cast<socklen_t>(to.size())) == 0)
     return progress::stands;
   if (errno != EINPROGRESS) return last_error();
@@ -104,10 +113,10 @@ result<any_socket> renewed(Socket& socket) {
 
 /// One address, one attempt.
 template <class Protocol>
-task<any_socket> connect_one(typename Protocol::endpoint to, duration limit, bool speaks) {
+task<any_socket> connect_one(typename Protocol::endpoint to, duration limit, manner how) {
   const auto where = co_await asio::this_coro::executor;
   typename Protocol::socket socket(where);
-  const auto begun = begin(socket, to, speaks);
+  const auto begun = begin(socket, to, how);
   if (!begun) co_return begun.error();
   if constexpr (std::is_same_v<Protocol, tcp>) tune(socket, to);
   if (*begun == progress::stands) co_return any_socket(std::move(socket));
@@ -183,8 +192,8 @@ task<any_socket> dial(wire::host_port address, duration limit, bool speaks) {
   const auto order = co_await resolve(address, limit);
   if (!order) co_return order.error();
   const duration left = limit - (std::chrono::steady_clock::now() - begin);
-  auto socket =
-      order->size() == 1 ? connect_one<tcp>(order->front(), left, speaks) : connect_any(*order, left);
+  const manner how{.speaks = speaks};
+  auto socket = order->size() == 1 ? connect_one<tcp>(order->front(), left, how) : connect_any(*order, left);
   auto connected = co_await std::move(socket);
   if (!connected) resolver::of_process().doubt(address.host); // the name may lead elsewhere by now
   co_return connected;
@@ -192,7 +201,13 @@ task<any_socket> dial(wire::host_port address, duration limit, bool speaks) {
 
 task<any_socket> dial(wire::unix_path path, duration limit) {
   using local = asio::local::stream_protocol;
-  co_return co_await connect_one<local>(local::endpoint(path.path), limit, false);
+  const manner plain;
+  co_return co_await connect_one<local>(local::endpoint(path.path), limit, plain);
+}
+
+task<any_socket> dial(tcp::endpoint to, duration limit, int max_segment) {
+  const manner how{.max_segment = max_segment};
+  co_return co_await connect_one<tcp>(std::move(to), limit, how);
 }
 
 } // namespace gotunnel::net

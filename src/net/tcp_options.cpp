@@ -36,6 +36,8 @@ void tune_tcp(int socket) noexcept {
 
 void let_ack_wait(int socket) noexcept { set_option(socket, IPPROTO_TCP, TCP_QUICKACK, 0); }
 
+void limit_segments(int socket, int bytes) noexcept { set_option(socket, IPPROTO_TCP, TCP_MAXSEG, bytes); }
+
 void tune_carrier(int socket) noexcept {
   set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, carrier_unsent_bytes);
   set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, carrier_unacknowledged_ms);

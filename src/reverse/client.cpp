@@ -17,13 +17,20 @@ namespace {
 constexpr duration first_retry = 500ms;
 // While visitors wait.
 constexpr duration longest_pause = 2s;
-constexpr duration stale_attempt = 1s;
+// A session that lasts longer has done something.
+constexpr duration brief = 30s;
 
 /// Uniform in [0, 1): clients that lost one server must not come back in step.
 double random01() {
   std::array<std::byte, 8> bytes{};
   crypto::random_bytes(bytes);
   return static_cast<double>(load_be64(bytes) >> 11) / 9007199254740992.0;
+}
+
+/// Of a session that ended with its carrier.
+bool fell_silent(const error_code& why, time_point since) {
+  const bool silent = why == errc::peer_silent || why == errc::timed_out || why == asio::error::timed_out;
+  return silent && std::chrono::steady_clock::now() - since < brief;
 }
 
 } // namespace
@@ -76,6 +83,7 @@ asio::awaitable<void> client::keep_carried(client_session& session) {
   for (;;) {
     const bool waits = co_await session.lost();
     if (!waits) co_return;
+    carrier_lost(session.moved_on());
     const auto begin = std::chrono::steady_clock::now();
     static log::limit losses;
     static log::limit returns;
@@ -121,10 +129,8 @@ asio::awaitable<bool> client::carry_on(client_session& session) {
 asio::awaitable<void> client::reach_again(client_session& session, bool at_once) {
   if (!at_once) co_await net::sleep_for(pause_.next(random01()));
   while (session.waiting()) {
-    std::optional<link::resume_request> wanted = session.next_request();
-    dialling_since_ = std::chrono::steady_clock::now();
-    auto reached = co_await dialer_.reach(wanted);
-    dialling_since_ = {};
+    link::request_source next_request = [&session] { return session.next_request(); };
+    auto reached = co_await dial(std::move(next_request));
     if (reached) {
       if (!session.go_on(*reached) && !reached->resumed) spare_.emplace(std::move(*reached));
       break;
@@ -137,9 +143,29 @@ asio::awaitable<void> client::reach_again(client_session& session, bool at_once)
   hurry_.notify();
 }
 
-/// A pause ends, and an attempt that has waited for a while is made anew: its way may be gone.
+/// Another carrier like one that moved nothing would do no better.
+void client::carrier_lost(bool moved_on) {
+  const auto now = std::chrono::steady_clock::now();
+  const int before = segments_.size(now);
+  segments_.lost(moved_on, now);
+  const int size = segments_.size(now);
+  if (size != before && size != 0)
+    log::info("reverse",
+              "{}the latest connections with {} carried nothing: the next ones send packets of {} bytes at "
+              "most, in case that larger ones get lost on the way",
+              named(), server_, size);
+}
+
+net::task<link::reached> client::dial(link::request_source wanted) {
+  dialer_.use_segments(segments_.size(std::chrono::steady_clock::now()));
+  auto reached = co_await dialer_.reach(std::move(wanted));
+  if (reached) segments_.worked(reached->max_segment, std::chrono::steady_clock::now());
+  co_return reached;
+}
+
+/// A pause ends. An attempt goes on, for its way may be the right one, and is raced by another.
 void client::hurry() {
-  if (std::chrono::steady_clock::now() - dialling_since_ > stale_attempt) hurry_.notify();
+  if (!dialer_.hurry()) hurry_.notify();
 }
 
 void client::doubt_carrier() {
@@ -152,7 +178,7 @@ std::string client::named() const { return number_ == 0 ? "" : fmt::format("carr
 asio::awaitable<std::string> client::attempt() {
   if (!spare_) {
     log::debug("reverse", "connecting to {}", server_);
-    auto reached = co_await dialer_.reach();
+    auto reached = co_await dial();
     if (!reached) co_return explain(reached.error());
     spare_.emplace(std::move(*reached));
   }
@@ -171,7 +197,9 @@ asio::awaitable<std::string> client::attempt() {
   };
   session_ = std::make_unique<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
                                               options_.target, std::move(ready));
+  const auto begin = std::chrono::steady_clock::now();
   const auto outcome = co_await run_session();
+  if (!session_->resumable()) carrier_lost(!fell_silent(outcome.why, begin));
   const std::string sentence = explain(outcome);
   leaving_.push_back(session_.get());
   tasks_.spawn("drain", drain(std::move(session_)));

@@ -8,6 +8,7 @@ import sys
 import clocks
 import crowds
 import disk
+import paths
 import restarts
 import source
 from shared import HERE
@@ -64,7 +65,8 @@ class Fault:
 FAULTS = [Fault("stalled", crowds.stalled_reader), Fault("descriptors-server", crowds.without_descriptors("server")),
           Fault("descriptors-client", crowds.without_descriptors("client")), Fault("killed", restarts.killed),
           Fault("crowd-back", restarts.crowd_back),
-          Fault("upgraded", restarts.upgraded), Fault("disk", disk.full), Fault("clock", clocks.jumping)]
+          Fault("upgraded", restarts.upgraded), Fault("disk", disk.full), Fault("black-hole", paths.black_hole),
+          Fault("churn", paths.churn), Fault("clock", clocks.jumping)]
 
 
 def run(options, line, processes, wanted):

@@ -1,6 +1,8 @@
 #include "gotunnel/link/dialer.hpp"
 
+#include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/tcp.hpp"
+#include "gotunnel/net/tls_stream.hpp"
 
 #include "support/gate.hpp"
 #include "support/print_error.hpp"
@@ -15,14 +17,30 @@ namespace {
 
 /// A server on the loopback that admits one client.
 struct bench {
-  bench(const net::executor& where, const tls_contexts& contexts, link::shared_keys server_keys)
+  enum class first { served, mute };
+
+  bench(const net::executor& where, const tls_contexts& contexts, link::shared_keys server_keys,
+        first as = first::served)
       : door(*net::tcp_listener::open(where, {"127.0.0.1", 0})), keys(std::move(server_keys)),
         server(*contexts.server),
         tasks(where, "test"), options{{"127.0.0.1", door.address().port()}, *contexts.client, [] {
                                         return right_keys();
                                       }} {
     options.client.fill(std::byte{7});
-    tasks.spawn("admit", admit());
+    tasks.spawn("admit", as == first::mute ? mute_then_admit() : admit());
+  }
+
+  /// Somebody whose handshake is right and who says nothing more, then the server.
+  asio::awaitable<void> mute_then_admit() {
+    const auto where = co_await asio::this_coro::executor;
+    auto next = co_await door.accept(where);
+    BOOST_TEST_REQUIRE(next.has_value());
+    auto socket = std::make_unique<net::socket_stream>(net::any_socket(std::move(next->socket)),
+                                                       net::socket_stream::purpose::carrier, "client");
+    net::tls_stream mute(server, std::move(socket));
+    const auto shaken = co_await mute.handshake();
+    BOOST_TEST(shaken.has_value());
+    co_await admit();
   }
 
   asio::awaitable<void> admit() {
@@ -119,19 +137,20 @@ BOOST_AUTO_TEST_CASE(a_session_goes_on_if_the_server_still_has_it) {
         on.on->go_on = [&carrier](net::stream_ptr next) { carrier = std::move(next); };
       }
       link::dialer way(on.options);
-      std::optional<link::resume_request> wanted(std::in_place);
-      wanted->session.fill(std::byte{9});
-      wanted->generation = 4;
-      wanted->received = 0xfedcba9876543;
-      const auto reached = co_await way.reach(wanted);
+      link::resume_request wanted;
+      wanted.session.fill(std::byte{9});
+      wanted.generation = 4;
+      wanted.received = 0xfedcba9876543;
+      link::request_source ask = [&wanted] { return wanted; };
+      const auto reached = co_await way.reach(std::move(ask));
       co_await on.tasks.join();
       BOOST_TEST_REQUIRE((reached.has_value() && on.admitted.has_value() && on.asked.has_value()));
-      BOOST_CHECK(on.asked->session == wanted->session);
+      BOOST_CHECK(on.asked->session == wanted.session);
       BOOST_TEST(on.asked->generation == 4U);
-      BOOST_TEST(on.asked->received == wanted->received);
+      BOOST_TEST(on.asked->received == wanted.received);
       BOOST_TEST(reached->resumed == known);
       BOOST_TEST((on.admitted->go_on != nullptr) == known);
-      BOOST_TEST((reached->session == wanted->session) == known);
+      BOOST_TEST((reached->session == wanted.session) == known);
       BOOST_CHECK(reached->session == on.admitted->session);
       if (!known) co_return;
       BOOST_TEST(reached->received == 0x123456789abcdU);
@@ -153,6 +172,24 @@ BOOST_AUTO_TEST_CASE(a_wrong_secret_is_known_on_both_sides) {
       BOOST_TEST((on.failure == errc::wrong_secret));
     });
   }
+}
+
+BOOST_AUTO_TEST_CASE(when_the_way_changes_a_greeting_has_little_time_left_and_the_next_is_of_its_own) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    bench on(where, tls_contexts::common(), right_keys(), bench::first::mute);
+    on.window = on.options.resume_window = 60s;
+    link::dialer way(on.options);
+    BOOST_TEST(!way.hurry()); // nothing is under way
+    std::uint32_t generation = 0;
+    link::request_source ask = [&generation] { return link::resume_request{{}, ++generation, 0}; };
+    const net::deadline changed(where, 1100ms, [&way] { BOOST_TEST(way.hurry()); });
+    const auto reached = co_await way.reach(std::move(ask));
+    BOOST_TEST(reached.has_value());
+    co_await on.tasks.join();
+    BOOST_TEST_REQUIRE(on.asked.has_value());
+    BOOST_TEST(on.asked->generation == 2U); // the one before may have been heard
+  });
 }
 
 BOOST_AUTO_TEST_CASE(each_attempt_asks_for_the_keys) {
@@ -188,9 +225,8 @@ BOOST_AUTO_TEST_CASE(who_resumes_tells_no_original_server_the_secret) {
     bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
     on.options.resume_window = 60s;
     link::dialer way(on.options);
-    std::optional<link::resume_request> wanted(std::in_place);
-    wanted->session.fill(std::byte{9});
-    const auto reached = co_await way.reach(wanted);
+    link::request_source ask = [] { return link::resume_request{}; };
+    const auto reached = co_await way.reach(std::move(ask));
     BOOST_TEST((reached.error() == errc::downgraded));
     co_await on.tasks.join();
     BOOST_TEST(!on.admitted.has_value());

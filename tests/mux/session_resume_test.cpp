@@ -121,6 +121,45 @@ BOOST_AUTO_TEST_CASE(a_carrier_that_swallows_what_it_took_loses_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_carrier_moves_a_session_on_when_something_came_and_what_waited_went) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    resume_bench on(co_await asio::this_coro::executor);
+    on.start();
+    co_await on.connect();
+    on.cut();
+    bool back = co_await on.come_back();
+    BOOST_TEST(back);
+    on.pair.at_b->stall(step::read); // nothing gets through
+    error_code said;
+    const std::string much = content(100'000, 'm');
+    on.tasks.spawn("near", write_to(*on.near, much, said));
+    co_await pause(20ms);
+    on.cut();
+    bool waits = co_await on.client->lost();
+    BOOST_TEST(waits);
+    BOOST_TEST(!on.client->moved_on());
+    back = co_await on.come_back();
+    BOOST_TEST(back);
+    const std::string heard = co_await read_some(*on.far, much.size());
+    BOOST_TEST((heard == much));
+    on.tasks.spawn("far", write_to(*on.far, much, said));
+    const std::string answer = co_await read_some(*on.near, much.size());
+    BOOST_TEST((answer == much));
+    co_await pause(600ms); // until it is acknowledged
+    on.cut();
+    waits = co_await on.client->lost();
+    BOOST_TEST(waits);
+    BOOST_TEST(on.client->moved_on());
+    back = co_await on.come_back();
+    BOOST_TEST(back);
+    on.near.reset();
+    on.far.reset();
+    on.client->close(errc::closed);
+    co_await on.sessions.join();
+    co_await on.tasks.join();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(streams_opened_reset_and_ended_without_a_carrier_are_known_with_the_next) {
   run([](log_capture&) -> asio::awaitable<void> {
     resume_bench on(co_await asio::this_coro::executor);

@@ -70,6 +70,9 @@ public:
   [[nodiscard]] bool waiting() const noexcept { return !carrier_ && !ended_; }
   /// Whether the latest carrier has brought the session on, so that its loss is a new one.
   [[nodiscard]] bool progressed() const noexcept;
+  /// False when the latest carrier, lost soon after it came, had moved nothing in a direction in which bytes
+  /// may have waited: another like it would not, either.
+  [[nodiscard]] bool moved_on() const noexcept;
   /// Why the last carrier was lost.
   [[nodiscard]] const error_code& loss() const noexcept { return loss_; }
   /// Takes the carrier out of use, if there is one; true when the session waits for another then.
@@ -130,6 +133,7 @@ private:
   asio::awaitable<void> shut_carrier();
   asio::awaitable<void> keep_alive();
   void look_after_carrier();
+  [[nodiscard]] duration patience() const noexcept;
   void rest_after_work();
   /// The carrier failed: the session waits for another, or ends.
   void lose(error_code why);
@@ -161,10 +165,14 @@ private:
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
   time_point rested_at_{};
-  int riders_ = 0;                    ///< tasks that use carrier_
-  std::uint64_t progress_before_ = 0; ///< of the latest carrier
-  time_point window_ends_{};          ///< the session without a carrier
-  bool fenced_ = false;               ///< carrier_ is lost, and goes when its riders have left it
+  int riders_ = 0;                        ///< tasks that use carrier_
+  std::uint64_t received_before_ = 0;     ///< of the latest carrier
+  std::uint64_t acknowledged_before_ = 0; ///< of the latest carrier
+  time_point attached_at_;
+  time_point lost_at_{};
+  int fruitless_ = 0;        ///< carriers in a row that have not moved_on()
+  time_point window_ends_{}; ///< the session without a carrier
+  bool fenced_ = false;      ///< carrier_ is lost, and goes when its riders have left it
   error_code loss_;
   bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
   bool swollen_;         ///< memory has been used that was not given back

@@ -12,6 +12,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <vector>
+
 namespace gotunnel::net {
 
 /// A connected socket on the caller's executor, or the error of the last address tried; errc::timed_out after
@@ -20,6 +22,13 @@ namespace gotunnel::net {
 /// twice.
 [[nodiscard]] task<any_socket> dial(wire::host_port address, duration limit, bool speaks = false);
 [[nodiscard]] task<any_socket> dial(wire::unix_path path, duration limit);
+/// One address. `max_segment`: bytes of a TCP segment, both ways; 0: what the path says.
+[[nodiscard]] task<any_socket> dial(asio::ip::tcp::endpoint to, duration limit, int max_segment);
+
+using endpoints = std::vector<asio::ip::tcp::endpoint>;
+/// The addresses of a host, one at least: families in turn, the resolver's first choice first (RFC 8305,
+/// section 4). For those who race more than connections.
+[[nodiscard]] task<endpoints> resolve(const wire::host_port& address, duration limit);
 
 /// The same as bytes, with IPv4-mapped addresses as IPv4.
 [[nodiscard]] wire::ip_endpoint to_wire(const asio::ip::tcp::endpoint& endpoint);

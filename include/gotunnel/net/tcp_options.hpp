@@ -12,12 +12,20 @@ namespace gotunnel::net {
 /// them): what an interactive frame waits behind.
 inline constexpr std::size_t carrier_unsent_bytes = 128 * 1024;
 
+/// Bytes of a segment that passes where large packets get lost: below the least MTU of IPv6 (1,280, RFC
+/// 8200).
+inline constexpr int small_segment = 1200;
+/// What every host takes (RFC 9293, 3.7.1).
+inline constexpr int smallest_segment = 536;
+
 /// NODELAY, keepalive, and TCP_INQ: a read tells whether more is there.
 void tune_tcp(int socket) noexcept;
 /// The same for a connection to this very machine, whose other end cannot vanish without a word.
 void tune_near_tcp(int socket) noexcept;
 /// Before it connects, when bytes are there to be sent: the ACK that ends the handshake goes with them.
 void let_ack_wait(int socket) noexcept;
+/// Before it connects: neither side sends larger segments.
+void limit_segments(int socket, int bytes) noexcept;
 /// On top of it: a short standing queue (TCP_NOTSENT_LOWAT) and a limit on unacknowledged data
 /// (TCP_USER_TIMEOUT, RFC 5482).
 void tune_carrier(int socket) noexcept;

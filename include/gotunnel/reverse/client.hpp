@@ -12,6 +12,7 @@
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"
+#include "gotunnel/reverse/segment_choice.hpp"
 #include "gotunnel/wire/backoff.hpp"
 
 #include <vector>
@@ -62,6 +63,8 @@ private:
   [[nodiscard]] asio::awaitable<bool> carry_on(client_session& session);
   asio::awaitable<void> reach_again(client_session& session, bool at_once);
   void hurry();
+  void carrier_lost(bool moved_on);
+  [[nodiscard]] net::task<link::reached> dial(link::request_source wanted = {});
   void report(const std::string& trouble, duration wait);
   /// "carrier 2: ", or nothing for an only one.
   [[nodiscard]] std::string named() const;
@@ -77,6 +80,7 @@ private:
   carrier_owner& owner_;
   std::string server_;
   link::dialer dialer_;
+  segment_choice segments_;
   wire::backoff backoff_;                ///< between sessions
   wire::backoff pause_;                  ///< between carriers of one session
   net::task_group attempts_;             ///< keep_connected()
@@ -84,8 +88,7 @@ private:
   std::vector<client_session*> leaving_; ///< the same, for stop()
   std::unique_ptr<client_session> session_;
   std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
-  net::signal hurry_;                  ///< the session is carried again, or another attempt is due
-  time_point dialling_since_{};        ///< an attempt for a session that waits
+  net::signal hurry_;                  ///< the session is carried again, or a pause is to end
   bool told_ = false;                  ///< that the server does not resume
   int exit_code_ = 0;
   bool stopping_ = false;

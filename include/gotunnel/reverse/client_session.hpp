@@ -57,6 +57,7 @@ public:
   [[nodiscard]] bool waiting() const noexcept { return mux_->waiting(); }
   [[nodiscard]] bool over() const noexcept { return mux_->ended(); }
   [[nodiscard]] bool progressed() const noexcept { return mux_->progressed(); }
+  [[nodiscard]] bool moved_on() const noexcept { return mux_->moved_on(); }
   [[nodiscard]] const error_code& loss() const noexcept { return mux_->loss(); }
   /// What to ask the server for; each is good for one attempt.
   [[nodiscard]] link::resume_request next_request() noexcept;
