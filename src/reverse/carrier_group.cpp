@@ -41,7 +41,7 @@ void carrier_group::up(std::uint8_t number, const wire::bound_answer& answer) {
   }
   if (number == 0) return;
   if (answer.carrier == number) {
-    static log::limit often;
+    static log::limit often(1s, lines_of_carriers);
     log::info(often, "reverse", "carrier {} is up ({})", number, standing());
     warned_ = alone_ = false;
     changed_.notify();

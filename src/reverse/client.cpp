@@ -72,7 +72,7 @@ asio::awaitable<void> client::keep_connected() {
 void client::report(const std::string& trouble, duration wait) {
   const double seconds = std::chrono::duration<double>(wait).count();
   // The same trouble again is not news.
-  static log::limit often;
+  static log::limit often(1s, lines_of_carriers);
   if (owner_.is_news(trouble))
     log::warn(often, "reverse", "{}; trying again in {:.1f} s", trouble, seconds);
   else
@@ -85,8 +85,8 @@ asio::awaitable<void> client::keep_carried(client_session& session) {
     if (!waits) co_return;
     carrier_lost(session.moved_on());
     const auto begin = std::chrono::steady_clock::now();
-    static log::limit losses;
-    static log::limit returns;
+    static log::limit losses(200ms, lines_of_carriers);
+    static log::limit returns(200ms, lines_of_carriers);
     log::warn(losses, "reverse",
               "{}the connection with {} was lost: {}; its visitors wait for another, for {} s", named(),
               server_, session.loss().message(),

@@ -66,6 +66,37 @@ BOOST_AUTO_TEST_CASE(a_file_that_everybody_can_read_is_warned_of_and_works) {
   BOOST_TEST(holds(client.log(), warning));
 }
 
+BOOST_AUTO_TEST_CASE(a_line_end_in_the_environment_does_not_part_the_two_sides) {
+  const scratch_directory room;
+  spill(room.path() / "secret", test_secret + "\r\n");
+  std::filesystem::permissions(room.path() / "secret", std::filesystem::perms(0600));
+  server_setup setup;
+  setup.secret = test_secret + "\n";
+  server_process server(room, setup);
+  const local_service echo(local_service::echo);
+  client_process client(room, server, echo.port(), {.more = {"-secret-file", "secret"}});
+  BOOST_TEST(visit(client.public_port(), "hello") == "hello");
+  BOOST_TEST(!holds(server.log() + client.log(), "warn "), server.log() + client.log());
+}
+
+BOOST_AUTO_TEST_CASE(both_sides_warn_of_a_weak_secret_and_do_not_say_it) {
+  const scratch_directory room;
+  for (const std::string& secret : {std::string("xyzzy-4711"), std::string("gotunnel-password-1")}) {
+    server_setup setup;
+    setup.secret = secret;
+    server_process server(room, setup);
+    const local_service echo(local_service::echo);
+    client_process client(room, server, echo.port());
+    BOOST_TEST(client.stop() == 0);
+    BOOST_TEST(server.stop() == 0);
+    for (const std::string& log : {server.log(), client.log()}) {
+      BOOST_TEST(holds(log, "GOTUNNEL_SECRET: the secret "), log);
+      BOOST_TEST(holds(log, "make one with `openssl rand -hex 24`"), log);
+      BOOST_TEST(!holds(log, secret), log);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nobody_sees_the_secret) {
   const scratch_directory room;
   const std::vector<words> spellings{{"-secret", test_secret}, {"--secret=" + test_secret}};

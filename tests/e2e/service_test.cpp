@@ -27,7 +27,8 @@ run_outcome reload(const scratch_directory& room) {
 /// A server that gets `passed` as descriptor 3 and these variables, LISTEN_PID being its own.
 run_outcome run_with(const scratch_directory& room, int passed, const std::string& variables) {
   child_options options;
-  options.arguments = {"-c", variables + " exec \"$0\" server -listen 127.0.0.1:0 -secret x", program()};
+  options.arguments = {"-c", variables + " exec \"$0\" server -listen 127.0.0.1:0 -secret 0a93f1b7c25e84d6",
+                       program()};
   options.directory = room.path().string();
   options.pass = passed;
   child_process child("/bin/sh", options);

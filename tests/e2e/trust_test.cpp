@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_server_of_another_ca_or_secret) {
   BOOST_TEST(last_word(room, server.address(), {"-pin", other_pin}) ==
              "the certificate of " + server.address() + " is not of the CA given by -pin " + other_pin +
                  remedy);
-  BOOST_TEST(last_word(room, server.address(), {"-ca", "certs/ca.crt"}, "wrong") ==
+  BOOST_TEST(last_word(room, server.address(), {"-ca", "certs/ca.crt"}, "not-sesame-4711-opens") ==
              server.address() +
                  " refused the secret; give the server's own with -secret-file, -secret or GOTUNNEL_SECRET");
 }

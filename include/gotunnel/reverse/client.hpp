@@ -28,6 +28,9 @@ struct client_options {
   std::string trust{}; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
 };
 
+/// How many log lines of a kind may follow each other: all carriers are lost and come back together.
+inline constexpr unsigned lines_of_carriers = 2 * wire::carriers_limit;
+
 /// What the carriers of one client have in common, and are told of each other through.
 class carrier_owner {
 public:
