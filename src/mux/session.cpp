@@ -42,8 +42,7 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
       memory_(memory), resume_window_(resume_window),
       longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), lookout_(where_), work_(where_),
-      drained_(where_), accepted_(where_), changed_(where_), nap_(where_),
-      swollen_(first_of_process()) {}
+      drained_(where_), accepted_(where_), changed_(where_), nap_(where_), swollen_(first_of_process()) {}
 
 asio::awaitable<error_code> session::run() {
   const auto self = shared_from_this();
@@ -157,8 +156,9 @@ void session::mind_memory() {
   out_.set_limit(allowance / 2);
   const auto given_up = core_.not_read(now());
   if (given_up.empty()) return;
-  log::warn("mux", "{}: too many bytes wait for slow readers; {} streams that were not read at all are reset",
-            peer_, given_up.size());
+  if (const auto held_back = reports_.allow(now()))
+    log::warn("mux", "{}: too many bytes wait for slow readers; {} streams that were not read are reset{}",
+              peer_, given_up.size(), also_held_back(*held_back));
   counters::add(counter::streams_not_read, given_up.size());
   for (const auto id : given_up) {
     const auto found = streams_.find(id);
