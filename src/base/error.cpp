@@ -38,6 +38,7 @@ public:
     case errc::not_read: return "nobody read what came";
     case errc::unreachable: return "the peer cannot reach its local service";
     case errc::too_many_streams: return "the peer takes no more streams now";
+    case errc::ids_used_up: return "all stream ids of the session are used up";
     case errc::shutting_down: return "shutting down";
     }
     return "unknown error";

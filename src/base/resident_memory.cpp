@@ -27,6 +27,30 @@ int forget_code(dl_phdr_info* object, std::size_t /*size*/, void* user) {
 
 } // namespace
 
+memory_keeper& memory_keeper::of_process() noexcept {
+  static memory_keeper instance;
+  return instance;
+}
+
+bool memory_keeper::rest(time_point worked_until, time_point now) noexcept {
+  // Blocks are in the pool of the thread that used them, and only that thread can empty it.
+  thread_local time_point emptied_at{};
+  if (emptied_at <= worked_until) {
+    if (emptied_at != time_point{} && now - emptied_at < pace) return false;
+    return_pooled_blocks();
+    emptied_at = now;
+  }
+  time_point last = rested_at_.load(std::memory_order_relaxed);
+  if (last >= emptied_at) return true;
+  const bool first = last == time_point{};
+  if (!first && now - last < pace) return false;
+  if (!rested_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) return false;
+  if (!first && ::mallinfo2().fordblks < worthwhile) return true;
+  return_unused_memory();
+  times_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
 void return_unused_memory() noexcept {
   return_pooled_blocks();
   ::malloc_trim(0);

@@ -41,7 +41,8 @@ bool any_matches(bytes_view line, const gate_keys& keys) {
 } // namespace
 
 std::uint32_t own_capabilities() noexcept {
-  return static_cast<std::uint32_t>(wire::capability::stream_reset);
+  return static_cast<std::uint32_t>(wire::capability::stream_reset) |
+         static_cast<std::uint32_t>(wire::capability::renew);
 }
 
 net::task<admitted> acceptor::admit(net::stream_ptr socket, const crypto::tls_context& context) {

@@ -26,9 +26,7 @@ errc meaning_of(wire::smux_reset_reason reason) noexcept {
 mux_stream::mux_stream(std::shared_ptr<session> owner, wire::stream_id id)
     : owner_(std::move(owner)), id_(id), readable_(owner_->where_), writable_(owner_->where_) {}
 
-mux_stream::~mux_stream() {
-  close(net::ending::abort);
-}
+mux_stream::~mux_stream() { close(net::ending::abort); }
 
 net::task<bytes_view> mux_stream::read() {
   while (unread_.empty()) {

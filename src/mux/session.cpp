@@ -158,9 +158,8 @@ void session::mind_memory() {
   const auto given_up = core_.not_read(now());
   if (given_up.empty()) return;
   static log::limit often;
-  log::warn(often, "mux",
-            "{}: too many bytes wait for slow readers; {} streams that were not read at all are reset", peer_,
-            given_up.size());
+  log::warn(often, "mux", "{}: too many bytes wait for slow readers; {} streams that were not read are reset",
+            peer_, given_up.size());
   counters::add(counter::streams_not_read, given_up.size());
   for (const auto id : given_up) {
     const auto found = streams_.find(id);

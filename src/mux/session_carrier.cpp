@@ -13,8 +13,9 @@ constexpr std::size_t bulk = 16 * 1024;
 constexpr std::uint64_t a_word = 64;
 // The kernel's round-trip estimate changes slowly.
 constexpr duration round_trip_refresh = 500ms;
-// While the carrier is not read nobody tells when other sessions have made room.
-constexpr duration memory_round = 250ms;
+// While the carrier is not read nobody tells when a reader has become one that does not read, or when other
+// sessions have made room.
+constexpr duration memory_round = 50ms;
 // A path on which the system has heard of the peer since then is alive, however slow.
 constexpr duration sign_of_life = 1s;
 // A carrier that is lost later has done something, if only that it was there.
@@ -43,7 +44,7 @@ asio::awaitable<void> session::ride(asio::awaitable<void> (session::*task)()) {
 
 void session::lose(error_code why) {
   if (ended_ || fenced_ || !carrier_) return;
-  if (resume_window_ <= duration::zero() || closing_) return abort(why);
+  if (resume_window_ <= duration::zero() || closing_ || peer_leaves_) return abort(why);
   fenced_ = true;
   loss_ = why;
   carrier_->close(net::ending::abort);
@@ -211,14 +212,17 @@ duration session::patience() const noexcept {
   return sign_of_life * (1 << std::clamp(fruitless_ - 1, 0, most_patience));
 }
 
-/// What a bulk transfer, or the start of the process, needed is given back when a round of the keeper has
+/// What a bulk transfer, or the start of the process, needed may be given back when a round of the keeper has
 /// passed without one.
 void session::rest_after_work() {
   if (now() - rested_at_ < longest_sleep_) return;
   rested_at_ = now();
-  if (!stirred_ && swollen_) return_unused_memory();
-  swollen_ = stirred_;
-  stirred_ = false;
+  if (std::exchange(stirred_, false)) {
+    stirred_at_ = rested_at_;
+    swollen_ = true;
+  } else if (swollen_) {
+    swollen_ = !memory_keeper::of_process().rest(stirred_at_, rested_at_);
+  }
 }
 
 } // namespace gotunnel::mux

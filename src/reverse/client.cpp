@@ -51,8 +51,10 @@ asio::awaitable<void> client::run() {
 
 asio::awaitable<void> client::keep_connected() {
   for (;;) {
-    const std::string sentence = co_await attempt();
+    const auto ended = co_await attempt();
     if (stopping_) co_return;
+    if (!ended) continue;
+    const std::string& sentence = *ended;
     if (!options_.retry) {
       log::error("reverse", "{}", sentence);
       exit_code_ = 1;
@@ -132,7 +134,8 @@ asio::awaitable<void> client::reach_again(client_session& session, bool at_once)
     link::request_source next_request = [&session] { return session.next_request(); };
     auto reached = co_await dial(std::move(next_request));
     if (reached) {
-      if (!session.go_on(*reached) && !reached->resumed) spare_.emplace(std::move(*reached));
+      const bool on = session.go_on(*reached);
+      if (!on && !reached->resumed && &session == session_.get()) spare_.emplace(std::move(*reached));
       break;
     }
     const duration wait = pause_.next(random01());
@@ -169,13 +172,13 @@ void client::hurry() {
 }
 
 void client::doubt_carrier() {
-  if (session_) session_->doubt_carrier();
+  for (const auto& each : sessions_) each->doubt_carrier();
   hurry();
 }
 
 std::string client::named() const { return number_ == 0 ? "" : fmt::format("carrier {}: ", number_); }
 
-asio::awaitable<std::string> client::attempt() {
+asio::awaitable<std::optional<std::string>> client::attempt() {
   if (!spare_) {
     log::debug("reverse", "connecting to {}", server_);
     auto reached = co_await dial();
@@ -194,25 +197,43 @@ asio::awaitable<std::string> client::attempt() {
   client_session::ready_handler ready = [this](const wire::bound_answer& answer) {
     backoff_.reset();
     owner_.up(number_, answer);
+    retire_former();
   };
-  session_ = std::make_unique<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
+  session_ = std::make_shared<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
                                               options_.target, std::move(ready));
   const auto begin = std::chrono::steady_clock::now();
-  const auto outcome = co_await run_session();
-  if (!session_->resumable()) carrier_lost(!fell_silent(outcome.why, begin));
-  const std::string sentence = explain(outcome);
-  leaving_.push_back(session_.get());
-  tasks_.spawn("drain", drain(std::move(session_)));
-  co_return sentence;
+  const auto latest = session_;
+  sessions_.push_back(latest);
+  tasks_.spawn("session", carry(latest));
+  const bool renew = co_await latest->renewal();
+  session_.reset();
+  if (!renew) {
+    const session_outcome& outcome = latest->outcome();
+    if (!latest->resumable()) carrier_lost(!fell_silent(outcome.why, begin));
+    co_return explain(outcome);
+  }
+  owner_.down();
+  log::info("reverse",
+            "{}{} asks for a fresh session, as this one has few stream ids left; its visitors go on", named(),
+            server_);
+  co_return std::nullopt;
 }
 
-asio::awaitable<session_outcome> client::run_session() {
+/// From the session's beginning to its end, and what it leaves behind; the next one does not wait for that.
+asio::awaitable<void> client::carry(std::shared_ptr<client_session> session) {
+  co_await run_session(*session);
+  if (session->to_be_renewed())
+    log::info("reverse", "{}the former session with {} is over", named(), server_);
+  co_await session->drain();
+  std::erase(sessions_, session);
+}
+
+asio::awaitable<void> client::run_session(client_session& session) {
   net::task_group carriers(where_, "reverse");
-  if (session_->resumable()) carriers.spawn("carriers", keep_carried(*session_));
-  session_outcome outcome;
+  if (session.resumable()) carriers.spawn("carriers", keep_carried(session));
   std::exception_ptr cancelled;
   try {
-    outcome = co_await session_->run();
+    [[maybe_unused]] const auto outcome = co_await session.run();
   } catch (...) {
     cancelled = std::current_exception();
   }
@@ -220,13 +241,12 @@ asio::awaitable<session_outcome> client::run_session() {
   carriers.cancel();
   co_await carriers.join();
   if (cancelled) std::rethrow_exception(cancelled);
-  co_return outcome;
 }
 
-/// What a session leaves behind; the next one does not wait for it.
-asio::awaitable<void> client::drain(std::unique_ptr<client_session> session) {
-  co_await session->drain();
-  std::erase(leaving_, session.get());
+/// The latest session has the port.
+void client::retire_former() {
+  for (const auto& each : sessions_)
+    if (each != session_ && each->to_be_renewed()) each->retire();
 }
 
 std::string client::explain(const error_code& why) const {
@@ -301,9 +321,8 @@ std::string client::explain(const session_outcome& outcome) {
 
 void client::stop(duration grace) {
   stopping_ = true;
-  for (client_session* each : leaving_) each->stop(grace);
-  if (!session_) return attempts_.cancel();
-  session_->stop(grace);
+  for (const auto& each : sessions_) each->stop(grace);
+  if (!session_) attempts_.cancel();
   hurry();
 }
 

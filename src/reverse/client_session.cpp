@@ -25,6 +25,8 @@ constexpr duration local_dial_limit = 10s;
 constexpr duration drain_limit = 10s;
 // How long a stopped client without a carrier tries to say so.
 constexpr duration last_call_limit = 1s;
+// A visitor that the server had sent here before another session took the port may still be on its way.
+constexpr duration late_visitors = 2s;
 
 } // namespace
 
@@ -49,6 +51,8 @@ asio::awaitable<session_outcome> client_session::run() {
   if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   tasks_.cancel();
   co_await tasks_.join();
+  over_ = true;
+  changed_.notify();
   if (cancelled) {
     co_await visitors_.send_away();
     std::rethrow_exception(cancelled);
@@ -125,6 +129,10 @@ std::optional<wire::control_message> client_session::handle(const wire::control_
   } else if (const auto* bye = std::get_if<wire::bye_message>(&message)) {
     static log::limit often;
     log::info(often, "reverse", "the server says goodbye: {}", bye->reason);
+    mux_->peer_leaves();
+  } else if (std::holds_alternative<wire::renew_message>(message)) {
+    renew_ = outcome_.was_ready;
+    changed_.notify();
   }
   return std::nullopt;
 }
@@ -227,6 +235,22 @@ void client_session::stop(duration grace) {
   if (mux_->waiting()) last_call_.emplace(where_, std::min(grace, last_call_limit), give_up);
   visitors_.leave_by(std::chrono::steady_clock::now() + grace);
   tasks_.spawn("wind down", wind_down());
+}
+
+asio::awaitable<bool> client_session::renewal() {
+  while (!renew_ && !over_) co_await changed_.wait();
+  co_return !over_;
+}
+
+void client_session::retire() {
+  if (stopping_ || over_ || std::exchange(retired_, true)) return;
+  tasks_.spawn("last visitors", close_without_visitors());
+}
+
+asio::awaitable<void> client_session::close_without_visitors() {
+  co_await net::sleep_for(late_visitors);
+  co_await visitors_.left();
+  mux_->close(errc::closed);
 }
 
 link::resume_request client_session::next_request() noexcept {

@@ -24,8 +24,9 @@ constexpr int messages_in_a_turn = 64;
 // How long visitors may take to read what had arrived for them whole when the session ended.
 constexpr duration drain_limit = 10s;
 
-wire::smux_config config_for(const link::admitted& peer) {
+wire::smux_config config_for(const link::admitted& peer, wire::stream_id last_id) {
   auto config = mux_config(wire::smux_role::server, peer);
+  config.last_id = last_id;
   // Clients open one control stream; streams for visitors are ours to open.
   config.max_peer_streams = 16;
   config.opens_per_second = 16;
@@ -37,12 +38,13 @@ wire::smux_config config_for(const link::admitted& peer) {
 } // namespace
 
 server_session::server_session(net::executor where, net::executor front, port_book& book, link::admitted peer,
-                               session_roll::seat_ptr seat)
+                               session_roll::seat_ptr seat, wire::stream_id last_id)
     : where_(std::move(where)), front_(std::move(front)), book_(book), seat_(std::move(seat)),
       client_(peer.carrier ? peer.carrier->peer() : ""), native_(peer.native), hello_(peer.hello),
       capabilities_(peer.capabilities), id_(peer.session), resume_window_(peer.resume_window),
-      tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
-  const auto config = config_for(peer);
+      tasks_(where_, "reverse"), visitors_(where_), changed_(where_),
+      few_ids_(last_id / 2 / 8) { // of one opener ids are two apart
+  const auto config = config_for(peer, last_id);
   mux_ = std::make_shared<mux::session>(where_, std::move(peer.carrier), config, resume_window_);
 }
 
@@ -145,6 +147,7 @@ server_session::reply_to(const wire::control_message& message) {
   if (const auto* wanted = std::get_if<wire::bind_request>(&message)) co_return co_await bind(*wanted);
   if (const auto* ping = std::get_if<wire::ping_message>(&message)) co_return wire::pong_message{ping->id};
   if (const auto* answer = std::get_if<wire::pong_message>(&message)) pong(answer->id, true);
+  if (std::holds_alternative<wire::bye_message>(message)) mux_->peer_leaves();
   if (const auto* unbind = std::get_if<wire::unbind_request>(&message)) {
     const auto found = binds_.find(unbind->id);
     if (found == binds_.end()) co_return std::nullopt;
@@ -264,7 +267,12 @@ void server_session::pong(std::uint64_t id, bool alive) {
   if (asked) asked.mapped()(alive);
 }
 
-void server_session::superseded() { mux_->abort(errc::superseded); }
+/// The client was asked for the fresh session that has taken the port over; it closes this one when it is
+/// time.
+void server_session::superseded() {
+  const bool renewed = renewing_ && has(capabilities_, wire::capability::renew);
+  if (!renewed) mux_->abort(errc::superseded);
+}
 
 void server_session::stop(duration grace) {
   if (stopping_) return;

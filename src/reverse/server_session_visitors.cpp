@@ -6,6 +6,7 @@
 #include "gotunnel/wire/proxy_header.hpp"
 
 #include <array>
+#include <utility>
 
 namespace gotunnel::reverse {
 namespace {
@@ -26,7 +27,9 @@ bool take_early(byte_source& from, std::vector<std::byte>& to) {
 std::optional<visitor> server_session::welcome(visitor who) {
   // Between the end of a session and that of its ports there is none.
   auto inside = mux_->open();
+  if (!inside && inside.error() == errc::ids_used_up) mux_->close(inside.error());
   if (!inside) return who;
+  mind_ids();
   std::vector<std::byte> header;
   if (native_) {
     error_code unknown;
@@ -38,6 +41,22 @@ std::optional<visitor> server_session::welcome(visitor who) {
   }
   visitors_.admit(serve_visitor(std::move(who), std::move(*inside), std::move(header), beginning::here));
   return std::nullopt;
+}
+
+void server_session::mind_ids() {
+  if (mux_->ids_left() > few_ids_ || std::exchange(renewing_, true)) return;
+  if (has(capabilities_, wire::capability::renew)) {
+    log::info("reverse", "client {}: few stream ids are left; asking it for a fresh session", client_);
+    return say(wire::renew_message{});
+  }
+  log::info("reverse", "client {}: few stream ids are left; its session ends when no visitor is there",
+            client_);
+  tasks_.spawn("last visitors", close_without_visitors());
+}
+
+asio::awaitable<void> server_session::close_without_visitors() {
+  co_await visitors_.left();
+  mux_->close(errc::ids_used_up);
 }
 
 /// `first` goes before anything of the visitor's. Begun elsewhere, the other direction may be full, and the

@@ -21,6 +21,7 @@ std::string_view name_of(const bound_answer&) { return "bound"; }
 std::string_view name_of(const error_answer&) { return "error"; }
 std::string_view name_of(const ping_message&) { return "ping"; }
 std::string_view name_of(const pong_message&) { return "pong"; }
+std::string_view name_of(const renew_message&) { return "renew"; }
 std::string_view name_of(const bye_message&) { return "bye"; }
 std::string_view name_of(const unknown_message& m) { return m.type; }
 
@@ -54,6 +55,7 @@ struct member_writer {
   }
   void operator()(const ping_message& m) const { to["id"] = m.id; }
   void operator()(const pong_message& m) const { to["id"] = m.id; }
+  void operator()(const renew_message&) const {}
   void operator()(const bye_message& m) const { to["reason"] = clipped(m.reason); }
   void operator()(const unknown_message&) const {} // never sent
 };
@@ -119,6 +121,7 @@ control_message read_members(std::string_view type, member_reader& from) {
   if (type == "error") return error_answer{from.id_if_any(), from.text("code"), from.text("message")};
   if (type == "ping") return ping_message{from.id()};
   if (type == "pong") return pong_message{from.id()};
+  if (type == "renew") return renew_message{};
   if (type == "bye") return bye_message{from.text("reason")};
   return unknown_message{};
 }

@@ -2,10 +2,12 @@
 // smux_core_transmit.cpp.
 #include "gotunnel/wire/smux_core.hpp"
 
+#include "gotunnel/crypto/digest.hpp"
+
 #include <algorithm>
 #include <cassert>
-#include <functional>
 #include <limits>
+#include <tuple>
 
 namespace gotunnel::wire {
 namespace {
@@ -18,18 +20,25 @@ constexpr duration curious_after = 800ms;
 constexpr duration answer_within = 600ms;
 // Of one offer: what the largest frame carries, with its header 64 KiB.
 constexpr std::uint32_t most_of_source = 64 * 1024 - smux_header::size;
+// More than the kernels at both ends of a reader's connection keep (tcp(7): tcp_wmem and tcp_rmem, 4 and 6
+// MiB).
+constexpr std::uint64_t surely_read = 16 * 1024 * 1024;
 
 smux_config within_limits(smux_config config) noexcept {
   config.max_frame = std::clamp<std::size_t>(config.max_frame, 1, std::numeric_limits<std::uint16_t>::max());
   return config;
 }
 
+std::uint64_t random_seed() {
+  std::array<std::byte, sizeof(std::uint64_t)> bytes{};
+  crypto::random_bytes(bytes);
+  return load_le64(bytes);
+}
+
 } // namespace
 
 smux_core::smux_core(const smux_config& config, time_point now)
-    : config_(within_limits(config)),
-      streams_(0, id_hash{reinterpret_cast<std::uintptr_t>(this) ^
-                          static_cast<std::uint64_t>(now.time_since_epoch().count())}),
+    : config_(within_limits(config)), streams_(0, id_hash{random_seed()}),
       next_id_(config.role == smux_role::client ? 3 : 2), open_tokens_(config.opens_burst),
       open_tokens_at_(now), scheduler_(smux_header::size + config_.max_frame), received_at_(now),
       transmitted_at_(now) {}
@@ -44,15 +53,26 @@ std::size_t smux_core::id_hash::operator()(stream_id id) const noexcept {
 
 result<stream_id> smux_core::open() {
   // A peer may have opened streams under our parity: nobody checks.
-  while (next_id_ <= std::numeric_limits<stream_id>::max() && find(static_cast<stream_id>(next_id_)))
-    next_id_ += 2;
-  if (next_id_ > std::numeric_limits<stream_id>::max()) return errc::limit_exceeded;
+  while (next_id_ <= config_.last_id && find(static_cast<stream_id>(next_id_))) next_id_ += 2;
+  if (next_id_ > config_.last_id) return errc::ids_used_up;
   const auto id = static_cast<stream_id>(next_id_);
   next_id_ += 2;
   smux_stream& stream = add_stream(id, false);
   stream.syn_pending = true;
   queue_control(stream);
+  begin_small(stream);
   return id;
+}
+
+std::uint64_t smux_core::ids_left() const noexcept {
+  return next_id_ > config_.last_id ? 0 : (config_.last_id - next_id_) / 2 + 1;
+}
+
+/// An UPD behind the SYN, or in answer to it, when the initial window is more than the stream's share.
+void smux_core::begin_small(smux_stream& stream) {
+  if (config_.version < 2 || climate().beginning() >= initial_window) return;
+  stream.upd_pending = true;
+  queue_control(stream);
 }
 
 result<smux_stream*> smux_core::find_offerer(stream_id id) const noexcept {
@@ -118,6 +138,7 @@ void smux_core::consumed(stream_id id, std::size_t count, time_point now) {
   assert(count <= stream->in.buffered());
   buffered_ -= count;
   drained_ += count;
+  stream->waits_since = now;
   const bool due = stream->in.consume(count, drained_, now);
   if (due && !stream->peer_finished) {
     stream->upd_pending = true;
@@ -144,7 +165,9 @@ smux_stream* smux_core::find(stream_id id) const noexcept {
 }
 
 smux_stream& smux_core::add_stream(stream_id id, bool from_peer) {
-  return streams_.try_emplace(id, id, config_.version, from_peer).first->second;
+  const auto [added, is_new] = streams_.try_emplace(id, id, config_.version, from_peer);
+  assert(is_new);
+  return added->second;
 }
 
 void smux_core::erase(smux_stream& stream) {
@@ -192,34 +215,22 @@ void smux_core::set_memory(std::uint64_t allowance, bool tight) noexcept {
   tight_ = tight;
 }
 
-void smux_core::begin_crowd(time_point now) noexcept {
-  crowded_since_ = now;
-  for (auto& [id, stream] : streams_) stream.drained_when_crowded = stream.in.drained();
-}
-
-std::vector<stream_id> smux_core::not_read(time_point now) {
-  if (!crowded_since_) {
-    if (over_budget()) begin_crowd(now);
-    return {};
-  }
-  if (now < *crowded_since_ + config_.not_read_after) return {};
-  const std::size_t half = budget() / 2;
-  if (buffered_ < half) {
-    crowded_since_.reset();
-    return {};
-  }
-  std::vector<std::pair<std::uint64_t, stream_id>> stale;
+std::vector<stream_id> smux_core::not_read(time_point now) const {
+  if (!over_budget()) return {};
+  using waiter = std::tuple<bool, time_point, stream_id, std::uint64_t>;
+  std::vector<waiter> waiters;
   for (const auto& [id, stream] : streams_)
-    if (stream.in.buffered() > 0 && stream.in.drained() == stream.drained_when_crowded)
-      stale.emplace_back(stream.in.buffered(), id);
-  std::sort(stale.begin(), stale.end(), std::greater<>());
+    if (stream.in.buffered() > 0 && stream.waits_since + config_.not_read_after <= now)
+      waiters.emplace_back(stream.in.drained() >= surely_read, stream.waits_since, id, stream.in.buffered());
+  std::sort(waiters.begin(), waiters.end());
   std::vector<stream_id> given_up;
+  const std::size_t enough = budget() - budget() / 4;
   std::uint64_t left = buffered_;
-  for (auto each = stale.begin(); each != stale.end() && left >= half; ++each) {
-    left -= each->first;
-    given_up.push_back(each->second);
+  for (const auto& [reads, since, id, size] : waiters) {
+    if (left <= enough) break;
+    left -= size;
+    given_up.push_back(id);
   }
-  begin_crowd(now); // who is left has as long again
   return given_up;
 }
 

@@ -88,6 +88,7 @@ result<std::optional<smux_event>> smux_core::take_body() {
     // Looked up for every piece: the caller may have reset the stream since the last.
     smux_stream* const stream = deliver_ ? find(header_.id) : nullptr;
     if (stream == nullptr) return std::optional<smux_event>{};
+    if (stream->in.buffered() == 0) stream->waits_since = received_at_;
     stream->in.receive(piece.size());
     buffered_ += piece.size();
     paused_ = paused_ || over_budget();
@@ -125,8 +126,9 @@ result<std::optional<smux_event>> smux_core::on_syn() {
     ++refusals_;
     return std::optional<smux_event>{};
   }
-  (void)add_stream(header_.id, true);
+  smux_stream& stream = add_stream(header_.id, true);
   ++peer_streams_;
+  begin_small(stream);
   return smux_event{.what = smux_event::kind::opened, .id = header_.id};
 }
 

@@ -98,6 +98,7 @@ void smux_core::load_stream(record_reader& from) {
   stream.out.load(from);
   if (from.broken()) return;
   from.require(stream.finishing || !stream.fin_sent);
+  stream.waits_since = received_at_;
   buffered_ += static_cast<std::size_t>(stream.in.buffered());
   growth_ += stream.in.growth();
   if (stream.syn_pending || stream.upd_pending) queue_control(stream);

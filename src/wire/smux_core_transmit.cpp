@@ -110,13 +110,14 @@ void smux_core::write_update(frame_writer& to, smux_stream& stream) {
   stream.upd_pending = false;
 }
 
-/// The session's windows may together grow by half of its memory; the other half is for the initial windows
-/// of its streams.
+/// The session's windows may together grow by half of its memory; the other half is shared by the initial
+/// windows of its streams.
 window_climate smux_core::climate() const noexcept {
   const std::uint64_t half = budget() / 2;
   return {.round_trip = round_trip_,
           .max_window = config_.max_window,
           .growth_left = half > growth_ ? half - growth_ : 0,
+          .share = half / std::max<std::size_t>(streams_.size(), 1),
           .tight = tight_ || buffered_ > half};
 }
 

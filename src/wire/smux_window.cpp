@@ -49,15 +49,20 @@ std::uint64_t receive_window::need(duration round_trip) const noexcept {
 
 smux_update receive_window::announce(const window_climate& climate) noexcept {
   const std::uint32_t most = std::clamp<std::uint32_t>(climate.max_window, 1, largest_window);
-  const std::uint64_t needed = need(climate.round_trip);
-  if (climate.tight) {
-    window_ = std::min(window_, smallest_window);
+  const std::uint64_t needed = consumed_ == 0 ? 0 : need(climate.round_trip);
+  if (consumed_ == 0) {
+    window_ = std::min(window_, climate.beginning());
+  } else if (climate.tight) {
+    const auto share = std::max<std::uint64_t>(climate.share, crowd_window);
+    window_ = static_cast<std::uint32_t>(std::min<std::uint64_t>({window_, smallest_window, share}));
   } else if (needed > window_) {
-    const std::uint64_t grown = std::min<std::uint64_t>({needed, std::uint64_t{window_} * 2, most});
+    const std::uint64_t doubled = std::max<std::uint64_t>(std::uint64_t{window_} * 2, smallest_window);
+    const std::uint64_t grown = std::min<std::uint64_t>({needed, doubled, most});
     if (growth_of(grown) <= growth() + climate.growth_left) window_ = static_cast<std::uint32_t>(grown);
   } else {
     const std::uint64_t shrunken = std::max<std::uint64_t>({needed, window_ / 2, smallest_window});
-    window_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(window_, shrunken));
+    const std::uint64_t kept = std::max(window_, smallest_window); // of a stream that began with less
+    window_ = static_cast<std::uint32_t>(std::min(kept, shrunken));
   }
   window_ = std::min(window_, most);
   announced_ = consumed_;

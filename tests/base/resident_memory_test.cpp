@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <fstream>
+#include <thread>
+#include <vector>
 
 using namespace gotunnel;
 
@@ -32,6 +34,24 @@ BOOST_AUTO_TEST_CASE(code_that_ran_once_is_given_back_and_comes_back) {
   return_unused_memory(); // with nothing left to return
   const block again(block_size::huge);
   BOOST_TEST(again.span().size() == static_cast<std::size_t>(block_size::huge));
+}
+
+BOOST_AUTO_TEST_CASE(many_who_ask_are_served_by_one_keeper_once_in_a_while) {
+  memory_keeper keeper;
+  // A thread of its own: how long ago a thread has emptied its pool is remembered by thread.
+  std::thread([&keeper] {
+    const time_point start = time_point{1h};
+    for (int i = 0; i < 1000; ++i) BOOST_TEST(keeper.rest(start, start + 1s));
+    BOOST_TEST(keeper.times() == 1U);
+    // Work that came later has to wait until the keeper may look again.
+    for (int i = 0; i < 1000; ++i) BOOST_TEST(!keeper.rest(start + 2s, start + 6s));
+    BOOST_TEST(keeper.times() == 1U);
+    // A heap with free room in it.
+    std::vector<std::vector<char>> used(1000, std::vector<char>(2000));
+    for (std::size_t i = 0; i < used.size(); i += 2) std::vector<char>().swap(used[i]);
+    for (int i = 0; i < 1000; ++i) BOOST_TEST(keeper.rest(start + 2s, start + 11s));
+    BOOST_TEST(keeper.times() == 2U);
+  }).join();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

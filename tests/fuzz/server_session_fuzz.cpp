@@ -3,12 +3,13 @@
 //
 // Input: one byte of configuration, then steps. A step is one byte: below 192 it is a number of bytes that
 // the client says (taken from the input); else something happens around the session. After each step the
-// session does all that it can do at once.
+// session does all that it can do at once. Its count of memory stays sane.
 #include "gotunnel/reverse/server_session.hpp"
 
 #include "fuzz/fuzz_input.hpp"
 
 #include "gotunnel/base/log.hpp"
+#include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/net/descriptor.hpp"
 #include "support/memory_stream.hpp"
 
@@ -26,6 +27,11 @@ using gotunnel::testing::memory_pair;
 using gotunnel::testing::require;
 
 namespace {
+
+// Many times what an input can bring; a count that has gone below zero is more.
+constexpr std::uint64_t most_memory = 1 << 30;
+// The least that the kernel grants: visitors who do not read are felt soon.
+constexpr int small_buffer = 1;
 
 constexpr wire::peer_id number(int value) { return {static_cast<std::byte>(value)}; }
 
@@ -56,8 +62,9 @@ public:
       if (step < 192)
         say(input_.take(step));
       else
-        happen(step % 8);
+        happen(step % 16);
       settle();
+      require(memory_budget::of_process().waiting() < most_memory);
     }
     finish();
   }
@@ -88,7 +95,8 @@ private:
   }
 
   void happen(unsigned what) {
-    switch (what) {
+    if (what == 15) return read_all();
+    switch (what % 8) {
     case 0: return welcome();
     case 1:
       if (!visitors_.empty()) (void)::send(visitors_.back().get(), "hello", 5, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -105,9 +113,17 @@ private:
     default: return session_->stop((flags_ & 8) != 0 ? 1h : 0s);
     }
   }
+  /// Every visitor takes what there is for it, and makes room for more.
+  void read_all() {
+    std::array<char, 64UL * 1024> room;
+    for (const auto& each : visitors_)
+      while (::recv(each.get(), room.data(), room.size(), MSG_DONTWAIT) > 0) {
+      }
+  }
   void welcome() {
     std::array<int, 2> pair{};
     require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) == 0);
+    (void)::setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &small_buffer, sizeof small_buffer);
     visitors_.emplace_back(pair[0]);
     asio::ip::tcp::socket socket(where_);
     socket.assign(asio::ip::tcp::v4(), pair[1]);

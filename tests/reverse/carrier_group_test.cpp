@@ -278,6 +278,28 @@ BOOST_AUTO_TEST_CASE(a_server_that_knows_no_carriers_is_served_by_one_and_that_i
   }
 }
 
+BOOST_AUTO_TEST_CASE(
+    a_session_that_is_to_be_renewed_goes_on_beside_the_next_until_its_last_visitor_has_left) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, 1, 8080);
+    co_await on.present(1);
+    auto& former = on.server.guests.front();
+    auto visitor = former.mux->open(); // who has not said yet where it comes from
+    BOOST_TEST_REQUIRE(visitor.has_value());
+    const std::string line = wire::encode(wire::renew_message{});
+    const auto said = co_await former.control->write(as_bytes(line));
+    BOOST_TEST(said.has_value());
+    co_await on.present(2);
+    BOOST_TEST((on.server.guests.back().wanted == wire::bind_request{1, 8080, 0}));
+    co_await pause(3s);
+    BOOST_TEST(on.server.present() == 2U);
+    visitor->reset();
+    co_await on.present(1);
+    BOOST_TEST(former.ended);
+    co_await on.finish();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(without_retry_a_refused_first_carrier_ends_it_all) {
   run([](log_capture& log) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, 3, 8080, false);

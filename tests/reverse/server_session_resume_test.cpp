@@ -219,4 +219,23 @@ BOOST_AUTO_TEST_CASE(a_copy_that_asks_whether_it_lives_hears_no_while_it_is_away
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_client_that_has_said_goodbye_is_not_waited_for) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor);
+    const auto port = co_await on.bind();
+    auto visitor = loopback_socket::connect(port);
+    auto stream = co_await on.client->accept();
+    BOOST_TEST_REQUIRE(stream.has_value());
+    const std::string bye = wire::encode(wire::bye_message{"the client is stopping"});
+    const auto said = co_await on.control->write(as_bytes(bye));
+    BOOST_TEST(said.has_value());
+    co_await yield(50);
+    BOOST_TEST(!on.ended);
+    on.pair.at_b->cut(errc::reset); // it was killed
+    co_await until([&on] { return on.ended; });
+    BOOST_CHECK_THROW((void)visitor.read(1), std::exception); // it was reset, at once
+    co_await on.finish();
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -64,6 +64,7 @@ const std::vector<row> script{
     {error_answer{std::nullopt, "bad_message", ""}, R"({"type":"error","code":"bad_message","message":""})"},
     {ping_message{7}, R"({"type":"ping","id":7})"},
     {pong_message{7}, R"({"type":"pong","id":7})"},
+    {renew_message{}, R"({"type":"renew"})"},
     {bye_message{"stopping"}, R"({"type":"bye","reason":"stopping"})"},
 };
 

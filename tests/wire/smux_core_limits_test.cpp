@@ -1,4 +1,4 @@
-// Windows, budgets, rates and keepalive of a session.
+// Windows, rates, ids and keepalive of a session.
 #include "gotunnel/wire/smux_core.hpp"
 
 #include "support/allocation_counter.hpp"
@@ -77,73 +77,15 @@ BOOST_AUTO_TEST_CASE(a_peer_that_has_finished_is_told_no_window) {
   BOOST_TEST(said(core) == "");
 }
 
-BOOST_AUTO_TEST_CASE(the_process_may_lend_less_memory_than_the_session_has) {
-  smux_core core({.role = smux_role::server, .memory_budget = 1024 * kib}, start);
-  (void)play(core, frame(command::syn, 3) + frame(command::syn, 5));
-  BOOST_TEST(!swallow(core, data(3, 130 * kib)));
-  BOOST_TEST(!core.over_budget());
-  core.set_memory(130 * kib, false);
-  BOOST_TEST(core.over_budget());
-  core.set_memory(2048 * kib, false);
-  BOOST_TEST(!core.over_budget());
-  core.consumed(3, 130 * kib, start);
-  BOOST_TEST(said(core).starts_with("UPD 3 133120/"));
-  // Tight for all: small windows, though this session has nothing waiting.
-  core.set_memory(2048 * kib, true);
-  BOOST_TEST(!swallow(core, data(5, 128 * kib)));
-  core.consumed(5, 128 * kib, start);
-  BOOST_TEST(said(core) == "UPD 5 131072/65536");
-}
-
-BOOST_AUTO_TEST_CASE(what_is_not_read_is_named_when_memory_stays_crowded) {
-  smux_core core({.role = smux_role::server, .memory_budget = 400 * kib, .not_read_after = 5s}, start);
-  const auto not_read = [&core](duration after) {
-    std::string ids;
-    for (const stream_id id : core.not_read(start + after)) ids += std::to_string(id) + " ";
-    return ids;
-  };
-  for (const stream_id id : {3U, 5U, 7U, 9U}) (void)play(core, frame(command::syn, id));
-  BOOST_TEST(!swallow(core, data(3, 60 * kib)));
-  BOOST_TEST(!swallow(core, data(5, 120 * kib)));
-  BOOST_TEST(!swallow(core, data(7, 100 * kib)));
-  BOOST_TEST(not_read(0s) == ""); // 280 of 400
-  BOOST_TEST(not_read(60s) == "");
-  BOOST_TEST(!swallow(core, data(9, 120 * kib)));
-  BOOST_TEST(core.over_budget());
-  BOOST_TEST(not_read(100s) == ""); // crowded from now on
-  core.consumed(9, 1, start);       // 9 is slow, but it reads
-  (void)play(core, frame(command::syn, 11));
-  BOOST_TEST(!swallow(core, data(11, 90 * kib))); // new: nobody can say that it is not read
-  BOOST_TEST(not_read(104s) == "");
-  // Largest first, until less than half waits: 490 - 120 - 100 - 60 is not yet below 200, and there is no
-  // more.
-  BOOST_TEST(not_read(105s) == "5 7 3 ");
-  for (const stream_id id : {3U, 5U, 7U}) core.reset(id, smux_reset_reason::not_read);
-  BOOST_TEST(core.buffered() == 210 * kib - 1);
-  // Those who are left have as long again.
-  BOOST_TEST(not_read(109s) == "");
-  core.consumed(11, 1, start);
-  BOOST_TEST(not_read(110s) == "9 ");
-  core.reset(9);
-  BOOST_TEST(not_read(200s) == ""); // below half: all is well again
-  // And only as many as it takes.
-  for (const stream_id id : {13U, 15U, 17U}) (void)play(core, frame(command::syn, id));
-  for (const stream_id id : {13U, 15U, 17U}) BOOST_TEST(!swallow(core, data(id, 110 * kib)));
-  BOOST_TEST(not_read(300s) == ""); // 420 of 400
-  BOOST_TEST(not_read(305s) == "17 15 ");
-}
-
-BOOST_AUTO_TEST_CASE(tight_memory_shrinks_windows_and_accuses_nobody) {
-  smux_core core({.role = smux_role::server, .memory_budget = 256 * kib}, start);
-  (void)play(core, frame(command::syn, 3) + frame(command::syn, 5));
-  BOOST_TEST(!swallow(core, data(3, 130 * kib)));
-  BOOST_TEST(!swallow(core, data(5, 128 * kib)));
-  BOOST_TEST(core.over_budget());
-  core.consumed(5, 128 * kib, start);
-  BOOST_TEST(!core.over_budget());
-  BOOST_TEST(said(core) == "UPD 5 131072/65536");
-  BOOST_TEST(!swallow(core, data(5, 128 * kib)));
-  BOOST_TEST(swallow(core, data(5, 1)) == make_error_code(errc::flow_control));
+BOOST_AUTO_TEST_CASE(ids_end_at_the_last_one) {
+  smux_core core({.role = smux_role::server, .last_id = 5}, start);
+  BOOST_TEST(core.ids_left() == 2U);
+  BOOST_TEST(core.open().value() == 2U);
+  BOOST_TEST(core.open().value() == 4U);
+  BOOST_TEST(core.ids_left() == 0U);
+  BOOST_TEST((core.open().error() == errc::ids_used_up));
+  smux_core whole({.role = smux_role::client}, start);
+  BOOST_TEST(whole.ids_left() == (std::uint64_t{1} << 31) - 1);
 }
 
 BOOST_AUTO_TEST_CASE(data_beyond_the_window_is_a_flow_violation_from_its_header_on) {

@@ -41,6 +41,7 @@ enum class errc {
   not_read,            ///< the stream was reset because nobody read what came for it
   unreachable,         ///< the peer reset the stream: it could not dial the local service
   too_many_streams,    ///< the peer reset the stream: it takes no more of them now
+  ids_used_up,         ///< the session has opened as many streams as it has ids for
   shutting_down,       ///< this process is stopping
 };
 

@@ -6,10 +6,10 @@
 //
 // Three tasks: a reader (carrier -> core -> streams), a writer (core -> carrier; it chooses the bytes only
 // when the carrier can take them, so control frames and waiting streams go first), and a keeper (keepalive,
-// round-trip time). When the session ends every stream of it fails. A slow stream stops only itself; when all
+// round-trip time). When the session ends every stream of it fails. A slow stream stops only itself: when all
 // readers together let the session's memory budget fill, or its part of the process's (base/memory_budget),
-// the carrier is not read until some of it is drained, and streams that nobody reads are reset after 5 s of
-// that.
+// streams that nobody reads are reset, those that have waited longest first, and the carrier is read on. Only
+// while every reader has drained something in the last 100 ms does the carrier wait for them.
 //
 // With a resume window the session outlives its carrier by that long (wire/resume.hpp):
 //   while (co_await s->lost()) { ...reach the peer again...; s->attach(std::move(carrier), what the peer received); }
@@ -21,6 +21,7 @@
 #pragma once
 
 #include "gotunnel/base/memory_budget.hpp"
+#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/mux/mux_stream.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/lookout.hpp"
@@ -101,6 +102,10 @@ public:
   void drop_unclaimed();
 
   [[nodiscard]] bool ended() const noexcept { return ended_; }
+  /// Streams that it may still open.
+  [[nodiscard]] std::uint64_t ids_left() const noexcept { return core_.ids_left(); }
+  /// The peer has said goodbye and will not come back: the loss of the carrier ends the session.
+  void peer_leaves() noexcept { peer_leaves_ = true; }
   /// It opens nothing more.
   [[nodiscard]] bool closing() const noexcept { return closing_ || ended_; }
   [[nodiscard]] std::size_t stream_count() const noexcept { return streams_.size(); }
@@ -165,6 +170,7 @@ private:
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
   time_point rested_at_{};
+  time_point stirred_at_{}; ///< when a bulk of bytes passed last, as far as the keeper knows
   int riders_ = 0;                        ///< tasks that use carrier_
   std::uint64_t received_before_ = 0;     ///< of the latest carrier
   std::uint64_t acknowledged_before_ = 0; ///< of the latest carrier
@@ -176,6 +182,7 @@ private:
   error_code loss_;
   bool stirred_ = false; ///< a bulk of bytes has passed since the keeper looked
   bool swollen_;         ///< memory has been used that was not given back
+  bool peer_leaves_ = false;
   bool closing_ = false;
   bool said_all_ = false; ///< all frames have left, and our end with them
   bool ended_ = false;

@@ -3,18 +3,21 @@
 //   client c(executor, options, number, owner); co_await c.run(); ... c.stop(grace);
 //
 // A session whose carrier is lost gets another one, dialled at once and then with backoff (2 s at most), for
-// as long as both sides keep it (-resume-window); a new way to the server is tried at once. Every end of a
-// session, and every failure to get one, the very first included, is followed by another attempt after an
-// exponential backoff with jitter, capped by `max_retry_interval` and reset once the port was open. A cause
-// that retrying cannot mend is said in one sentence with its remedy, once until the cause changes. With
-// `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the owner, which
-// outlives the client.
+// as long as both sides keep it (-resume-window); a new way to the server is tried at once. When the server
+// asks for a fresh session, that one takes over, and the former goes on beside it until its last visitor has
+// left. Every end of a session, and every failure to get one, the very first included, is followed by another
+// attempt after an exponential backoff with jitter, capped by `max_retry_interval` and reset once the port
+// was open. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
+// changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the
+// owner, which outlives the client.
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"
 #include "gotunnel/reverse/segment_choice.hpp"
 #include "gotunnel/wire/backoff.hpp"
 
+#include <memory>
+#include <optional>
 #include <vector>
 
 namespace gotunnel::reverse {
@@ -61,7 +64,8 @@ public:
 
 private:
   asio::awaitable<void> keep_connected();
-  asio::awaitable<void> drain(std::unique_ptr<client_session> session);
+  asio::awaitable<void> carry(std::shared_ptr<client_session> session);
+  void retire_former();
   asio::awaitable<void> keep_carried(client_session& session);
   [[nodiscard]] asio::awaitable<bool> carry_on(client_session& session);
   asio::awaitable<void> reach_again(client_session& session, bool at_once);
@@ -71,9 +75,9 @@ private:
   void report(const std::string& trouble, duration wait);
   /// "carrier 2: ", or nothing for an only one.
   [[nodiscard]] std::string named() const;
-  /// One attempt: the sentence that says how it ended.
-  [[nodiscard]] asio::awaitable<std::string> attempt();
-  [[nodiscard]] asio::awaitable<session_outcome> run_session();
+  /// One attempt: the sentence that says how it ended; nothing when it is time for another session.
+  [[nodiscard]] asio::awaitable<std::optional<std::string>> attempt();
+  asio::awaitable<void> run_session(client_session& session);
   [[nodiscard]] std::string explain(const error_code& why) const;
   [[nodiscard]] std::string explain(const session_outcome& outcome);
 
@@ -84,12 +88,12 @@ private:
   std::string server_;
   link::dialer dialer_;
   segment_choice segments_;
-  wire::backoff backoff_;                ///< between sessions
-  wire::backoff pause_;                  ///< between carriers of one session
-  net::task_group attempts_;             ///< keep_connected()
-  net::task_group tasks_;                ///< sessions that drain
-  std::vector<client_session*> leaving_; ///< the same, for stop()
-  std::unique_ptr<client_session> session_;
+  wire::backoff backoff_;                                 ///< between sessions
+  wire::backoff pause_;                                   ///< between carriers of one session
+  net::task_group attempts_;                              ///< keep_connected()
+  net::task_group tasks_;                                 ///< sessions
+  std::vector<std::shared_ptr<client_session>> sessions_; ///< the same: the latest, and those that end
+  std::shared_ptr<client_session> session_;               ///< the latest, until it is over or to be renewed
   std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
   net::signal hurry_;                  ///< the session is carried again, or a pause is to end
   bool told_ = false;                  ///< that the server does not resume

@@ -4,7 +4,8 @@
 // opens the local service is dialled; when that fails the visitor is reset and the failure is logged, at most
 // once in a few seconds. When the server can resume, a lost carrier does not end the session, which waits:
 //   while (co_await s.lost()) { reached = ... s.next_request() ...; s.go_on(reached); }
-// On the caller's worker.
+// When the server asks for a fresh session, renewal() says so; the caller makes it, and retires this one when
+// the other has the port. On the caller's worker.
 #pragma once
 
 #include "gotunnel/link/dialer.hpp"
@@ -45,6 +46,13 @@ public:
   /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at
   /// most a few seconds. The next session need not wait for it.
   [[nodiscard]] asio::awaitable<void> drain();
+  /// Returns when a fresh session is wanted: true; or when this one is over: false.
+  [[nodiscard]] asio::awaitable<bool> renewal();
+  [[nodiscard]] bool to_be_renewed() const noexcept { return renew_; }
+  /// Of a session that is over, what run() returned.
+  [[nodiscard]] const session_outcome& outcome() const noexcept { return outcome_; }
+  /// A fresh session has the port: ends run() when the last visitor has left.
+  void retire();
   /// Gives the port up at once, lets visitors finish for at most `grace`, then ends run(). Without a carrier
   /// it waits for a second at most to be able to say so.
   void stop(duration grace);
@@ -77,6 +85,7 @@ private:
   asio::awaitable<void> accept_visitors();
   asio::awaitable<void> serve_visitor(mux::mux_stream_ptr inside);
   asio::awaitable<void> wind_down();
+  asio::awaitable<void> close_without_visitors();
   [[nodiscard]] net::task<> read_header(mux::mux_stream& inside);
   [[nodiscard]] net::task<net::any_socket> dial_target(bool speaks);
   void opened(const wire::bound_answer& answer);
@@ -93,12 +102,15 @@ private:
   std::shared_ptr<mux::session> mux_;
   net::task_group tasks_; ///< control
   visitor_group visitors_;
-  net::signal changed_; ///< saying_ changed
+  net::signal changed_; ///< saying_, renew_ or over_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
   std::optional<net::deadline> last_call_; ///< armed by stop() while there is no carrier
   bool saying_ = false;                    ///< a line is being written to the control stream
   bool stopping_ = false;
+  bool renew_ = false;   ///< the server wants a fresh session
+  bool retired_ = false; ///< and there is one
+  bool over_ = false;    ///< run() has all but returned
 };
 
 } // namespace gotunnel::reverse

@@ -3,9 +3,12 @@
 // Native clients speak wire/control on their first stream; seed clients send one request (wire/seed_greeting)
 // and bind one port. For a visitor the session opens a stream, writes who the visitor is (native), and
 // splices. The session ends when its carrier does, when a newer session of the same client takes over, or by
-// stop(); visitors whose bytes had all come by then may still read them, for a few seconds. When the client
-// can resume, the session waits for it to come back first, and the book of ports is told. On one worker,
-// which runs it.
+// stop(). Its streams have ids, which are used once: when an eighth of them is left the client is asked for a
+// fresh session, which takes the port over while visitors finish on this one; a client that does not know
+// this loses the session as soon as no visitor is there, and when there are no more ids, and dials again.
+// Visitors whose bytes had all come by then may still read them, for a few seconds. When the client can
+// resume, the session waits for it to come back first, and the book of ports is told. On one worker, which
+// runs it.
 //
 // Such a session can also go on in another process (reverse/handover): it is saved there, with its visitors,
 // while nothing moves, and leave() ends what is left of it here.
@@ -23,6 +26,7 @@
 #include "gotunnel/reverse/visitor_group.hpp"
 
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -32,9 +36,11 @@ class server_session final : public port_holder,
                              public resumable,
                              public std::enable_shared_from_this<server_session> {
 public:
-  /// `seat` among the sessions of its client; a seed peer has none.
+  /// `seat` among the sessions of its client; a seed peer has none. `last_id`: the greatest that a stream for a
+  /// visitor has.
   server_session(net::executor where, net::executor front, port_book& book, link::admitted peer,
-                 session_roll::seat_ptr seat = {});
+                 session_roll::seat_ptr seat = {},
+                 wire::stream_id last_id = std::numeric_limits<wire::stream_id>::max());
 
   // --- another process (server_session_record.cpp)
   /// Whether it can be saved as it is now, can never be, or is in the midst of something.
@@ -85,6 +91,8 @@ private:
   asio::awaitable<void> serve_visitor(visitor who, mux::mux_stream_ptr inside, std::vector<std::byte> first,
                                       beginning where);
   asio::awaitable<void> give_up_ping(std::uint64_t id, duration limit);
+  void mind_ids();
+  asio::awaitable<void> close_without_visitors();
   asio::awaitable<void> wind_down();
   asio::awaitable<void> wait_until_said();
 
@@ -131,6 +139,8 @@ private:
   bool saying_ = false;   ///< the control stream is there to send unsaid_ on
   bool replying_ = false; ///< a message of the client is being answered
   bool stopping_ = false;
+  bool renewing_ = false; ///< few ids are left
+  std::uint64_t few_ids_;
 };
 
 } // namespace gotunnel::reverse

@@ -9,6 +9,9 @@
 //                    and the "carrier" of the request; a server that leaves it out knows one holder a port
 //                    {"type":"error","id":1,"code":"port_held","message":"..."}   id is absent when it
 //                    answers no request
+//                    {"type":"renew"}                          to a client with capability::renew: the session
+//                    runs out of stream ids. The client opens another one and binds the port there; visitors in
+//                    progress go on here, and the client closes this session after the last
 // both               {"type":"ping","id":7}  ->  {"type":"pong","id":7}
 //                    {"type":"bye","reason":"..."}             the sender is stopping; it opens nothing new
 //
@@ -78,6 +81,9 @@ struct pong_message {
   std::uint64_t id = 0;
   friend bool operator==(const pong_message&, const pong_message&) = default;
 };
+struct renew_message {
+  friend bool operator==(const renew_message&, const renew_message&) = default;
+};
 struct bye_message {
   std::string reason;
   friend bool operator==(const bye_message&, const bye_message&) = default;
@@ -92,7 +98,7 @@ struct unknown_message {
 };
 
 using control_message = std::variant<bind_request, unbind_request, bound_answer, error_answer, ping_message,
-                                     pong_message, bye_message, unknown_message>;
+                                     pong_message, renew_message, bye_message, unknown_message>;
 
 /// One line, '\n' included. Requires a message other than unknown_message, and texts in UTF-8; those longer
 /// than control_text_limit are cut, so that the line stays within control_line_limit whatever it quotes.

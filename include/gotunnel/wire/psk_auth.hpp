@@ -59,6 +59,7 @@ struct psk_context {
 enum class capability : std::uint32_t {
   stream_reset = 1u << 0, ///< RST frames (smux_frame.hpp)
   resume = 1u << 1,       ///< ACK frames, and sessions that outlive their carrier
+  renew = 1u << 2,        ///< a server may ask for a fresh session in place of this one (control.hpp)
 };
 
 [[nodiscard]] constexpr bool has(std::uint32_t capabilities, capability what) noexcept {

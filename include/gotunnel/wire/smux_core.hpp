@@ -14,7 +14,8 @@
 // RST) overtake data; FIN stays behind the data of its own stream; a prioritized stream goes before all
 // others, then streams that were idle, then the rest in turns. Receiving: payload is handed on as it arrives,
 // in pieces; the caller keeps it and reports `consumed` when it is drained. Windows grow with the
-// bandwidth-delay product while the session's memory budget allows (smux_window.hpp). FIN is a half-close:
+// bandwidth-delay product while the session's memory budget allows, and begin smaller among many streams
+// (smux_window.hpp). When the budget is used up not_read() names streams to be reset. FIN is a half-close:
 // the other direction stays open until its own FIN. Between two gotunnels `resets` adds a frame that smux
 // lacks (command 5, payload: reason u32 LE); towards other peers a reset is sent as FIN and the stream is
 // forgotten. `resumable` adds another (6, see smux_ack.hpp): both sides then know what the other has
@@ -63,10 +64,11 @@ struct smux_config {
   std::size_t max_frame = 32 * 1024;            ///< payload bytes of one PSH we send, 1..65535
   std::uint32_t max_window = 16 * 1024 * 1024;  ///< a stream's window never grows beyond this many bytes
   std::size_t memory_budget = 64 * 1024 * 1024; ///< bytes of this session that may wait for slow readers
-  duration not_read_after = 5s;                 ///< see smux_core::not_read()
-  std::size_t max_peer_streams = 32 * 1024;     ///< streams opened by the peer and alive at once
-  double opens_per_second = 20'000;             ///< sustained rate of the peer's SYN frames ...
-  double opens_burst = 20'000;                  ///< ... and how many it may save up
+  duration not_read_after = 100ms;              ///< see smux_core::not_read()
+  stream_id last_id = std::numeric_limits<stream_id>::max(); ///< the greatest that we open a stream by
+  std::size_t max_peer_streams = 32 * 1024;                  ///< streams opened by the peer and alive at once
+  double opens_per_second = 20'000;                          ///< sustained rate of the peer's SYN frames ...
+  double opens_burst = 20'000;                               ///< ... and how many it may save up
   bool strict_opens = false; ///< above these: true ends the session, false resets the stream
   /// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again:
   /// a write that makes no progress for this long after such a FIN goes nowhere. For the driver.
@@ -123,8 +125,10 @@ public:
   void ask(time_point now, duration patience) noexcept;
 
   // --- streams. An id that is no longer alive is ignored by all of these but open() and submit().
-  /// errc::limit_exceeded when the ids are used up.
+  /// errc::ids_used_up when there are no more.
   [[nodiscard]] result<stream_id> open();
+  /// Streams that open() may still open.
+  [[nodiscard]] std::uint64_t ids_left() const noexcept;
   /// Offers `bytes`, not empty, borrowed until poll_sent() names the id or the stream ends. One offer at a
   /// time; errc::closed after finish(), errc::reset when the stream is gone.
   [[nodiscard]] result<> submit(stream_id id, bytes_view bytes);
@@ -148,14 +152,16 @@ public:
   [[nodiscard]] bool alive(stream_id id) const noexcept;
   [[nodiscard]] std::size_t stream_count() const noexcept;
   [[nodiscard]] std::size_t buffered() const noexcept; ///< received and not yet consumed, all streams
-  /// The driver stops reading the carrier while this holds: the peer has filled the session's memory budget.
+  /// The peer has filled the session's memory budget. The driver resets what not_read() names, and if that is
+  /// nothing, because all readers are busy, it does not read the carrier until one has drained something.
   [[nodiscard]] bool over_budget() const noexcept;
   /// The process as a whole may lend less than `memory_budget` at times, and want small windows.
   void set_memory(std::uint64_t allowance, bool tight) noexcept;
-  /// To be asked now and then, and while over_budget(): the streams to be reset so that the others go on.
-  /// When the budget has been reached, and `not_read_after` later not even half of it is free, these are
-  /// streams whose readers drained nothing in that time, largest first, as many as make half of it free.
-  [[nodiscard]] std::vector<stream_id> not_read(time_point now);
+  /// While over_budget(): the streams to be reset so that the others go on. These are streams of which
+  /// nothing was drained for `not_read_after`, those that have waited longest first, as many as make a
+  /// quarter of the budget free. A stream that has brought its reader more than kernels keep goes after those
+  /// that have not.
+  [[nodiscard]] std::vector<stream_id> not_read(time_point now) const;
   /// The carrier's round-trip time as the kernel measures it; windows grow by it. 1 ms until told.
   void set_round_trip(duration rtt) noexcept;
 
@@ -227,7 +233,7 @@ private:
   void queue_control(smux_stream& stream) noexcept;
   void forget_sent(stream_id id) noexcept;
   [[nodiscard]] std::size_t budget() const noexcept;
-  void begin_crowd(time_point now) noexcept;
+  void begin_small(smux_stream& stream);
 
   smux_config config_;
   std::unordered_map<stream_id, smux_stream, id_hash> streams_;
@@ -240,8 +246,7 @@ private:
   std::uint64_t growth_ = 0; ///< of all receive windows together
   duration round_trip_ = 1ms;
   std::uint64_t allowance_ = std::numeric_limits<std::uint64_t>::max();
-  bool tight_ = false;                      ///< all sessions together have much waiting
-  std::optional<time_point> crowded_since_; ///< the budget was reached then
+  bool tight_ = false; ///< all sessions together have much waiting
   error_code broken_;
 
   // receiving

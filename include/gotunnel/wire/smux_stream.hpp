@@ -10,8 +10,6 @@
 
 #include <boost/intrusive/list.hpp>
 
-#include <limits>
-
 namespace gotunnel::wire {
 
 struct smux_stream
@@ -39,9 +37,8 @@ struct smux_stream
   std::uint32_t source_left = 0;
   receive_window in;
   send_credit out;
-  /// What its reader had drained when the session's memory became crowded; no number when it came later.
-  std::uint64_t drained_when_crowded = std::numeric_limits<std::uint64_t>::max();
-  bytes_view offer{};            ///< what is left of the caller's bytes
+  time_point waits_since{}; ///< of what is buffered: when it came, or when the reader drained a part of it
+  bytes_view offer{};       ///< what is left of the caller's bytes
   byte_source* source = nullptr; ///< to be asked for source_left bytes; instead of an offer
 };
 

@@ -10,6 +10,9 @@
 //   the round trip is shorter than their turns on the processor.
 // A window at most doubles, while the session lets it grow, and at most halves, down to 64 KiB; to those at
 // once while the session's memory is tight, so that slow readers cannot fill it.
+// Among many streams the first UPD comes before any byte was drained: it takes the initial window down to the
+// stream's share, so that all initial windows together stay within half of the session's memory. A peer that
+// has sent more than that meanwhile has done nothing wrong.
 // A shrunken window takes nothing back: the peer is held to the farthest offset that it was ever told.
 //
 // Sending: `send_credit` follows the peer's UPDs. Its window may shrink below what is in flight: nothing may
@@ -25,12 +28,18 @@
 #include "gotunnel/base/record.hpp"
 #include "gotunnel/wire/smux_frame.hpp"
 
+#include <algorithm>
+
 namespace gotunnel::wire {
 
 /// What every sender assumes before the first UPD, in bytes.
 inline constexpr std::uint32_t initial_window = 256 * 1024;
 /// What is announced at least, and while memory is tight: the window of a plain smux peer.
 inline constexpr std::uint32_t smallest_window = 64 * 1024;
+/// What is announced at least when many streams share tight memory, and to a stream that has just begun.
+inline constexpr std::uint32_t crowd_window = 4 * 1024;
+/// What a stream begins with at most while memory is tight.
+inline constexpr std::uint32_t tight_beginning = 16 * 1024;
 /// What the streams of a session together may have under way, however short the round trip.
 inline constexpr std::uint32_t least_flight = 768 * 1024;
 /// No window is announced or used beyond this: smux computes with signed 32-bit differences.
@@ -40,8 +49,15 @@ inline constexpr std::uint32_t largest_window = 1u << 30;
 struct window_climate {
   duration round_trip = 1ms;
   std::uint32_t max_window = 16 * 1024 * 1024;
-  std::uint64_t growth_left = 0; ///< bytes by which all windows of the session together may still grow
-  bool tight = false;            ///< much of the session's memory waits for slow readers
+  std::uint64_t growth_left = 0;        ///< bytes by which all windows of the session together may still grow
+  std::uint64_t share = initial_window; ///< what each stream may have of half of the session's memory
+  bool tight = false;                   ///< much of the session's memory waits for slow readers
+
+  /// What a stream that begins now is granted.
+  [[nodiscard]] std::uint32_t beginning() const noexcept {
+    const std::uint32_t most = tight ? tight_beginning : initial_window;
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(share, crowd_window, most));
+  }
 };
 
 class receive_window {
