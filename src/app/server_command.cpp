@@ -124,7 +124,8 @@ reverse::server_options server_process::options_of_server() const {
           keys_.keys(),
           make_server_context(certificates_, config_.seed_peers),
           config_.allow_clients,
-          config_.resume_window};
+          config_.resume_window,
+          config_.keepalive};
 }
 
 int server_process::run() {

@@ -189,7 +189,7 @@ asio::awaitable<std::string> client::attempt() {
     owner_.up(number_, answer);
   };
   session_ = std::make_unique<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
-                                              options_.target, std::move(ready));
+                                              options_.target, std::move(ready), options_.keepalive);
   const auto begin = std::chrono::steady_clock::now();
   const auto outcome = co_await run_session();
   if (!session_->resumable()) carrier_lost(!fell_silent(outcome.why, begin));

@@ -87,6 +87,9 @@ public:
   /// The way to the peer may have changed: the carrier is lost unless the peer is heard of within a second.
   void doubt_carrier();
 
+  /// What both sides have agreed on, from now on; none is agreed on with plain smux.
+  void set_keepalive(duration interval);
+
   // --- another process, when there is a resume window
   /// Of a session in which nothing moves (net/standstill). Its streams are saved by whoever has them.
   void save(record_writer& to) const;
