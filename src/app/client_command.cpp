@@ -60,6 +60,7 @@ reverse::client_options make_options(const client_config& config, const wire::pe
   options.target = config.target;
   options.max_retry_interval = config.max_retry_interval;
   options.retry = config.retry;
+  options.keepalive = config.keepalive;
   options.trust = config.pin.empty() ? fmt::format("-ca {}", config.ca_file.string())
                                      : fmt::format("-pin {}", config.pin);
   return options;

@@ -6,6 +6,7 @@
 #include "gotunnel/crypto/pki.hpp"
 #include "gotunnel/net/file.hpp"
 #include "gotunnel/reverse/client_identity.hpp"
+#include "gotunnel/wire/smux_core.hpp"
 
 #include <fmt/format.h>
 
@@ -106,6 +107,13 @@ duration read_resume_window(const parsed_options& given) {
   return window;
 }
 
+/// An interval that others wait for three times.
+duration read_keepalive(const parsed_options& given) {
+  const duration interval = read_duration(given, "keepalive", wire::default_keepalive);
+  if (interval > wire::longest_keepalive) throw wrong(given, "keepalive", "too long; the most is 10m");
+  return interval;
+}
+
 sandbox_mode read_sandbox(const parsed_options& given) {
   const auto mode = parse_sandbox_mode(given.text("sandbox"));
   if (!mode) throw wrong(given, "sandbox", "choose on, off or auto");
@@ -175,6 +183,9 @@ const option secret_file_option{
 const option resume_window_option{
     "resume-window", "DURATION", "60s",
     "how long connections outlive a broken carrier, until another takes over; 0 ends them with it"};
+const option keepalive_option{"keepalive", "DURATION", "4s",
+                              "how often each side says that it is there when nothing moves, up to 10m; the "
+                              "larger of both sides counts"};
 const option server_certs_option{"certs", "DIR", "certs", "directory of the server's certificates"};
 const option json_option{"json", "", "", "one JSON object instead of a text for people"};
 const option grace_option{"grace", "DURATION", "8s", "how long running connections may finish when stopping"};
@@ -200,6 +211,7 @@ const option_set& server_options() {
        {"user", "NAME", "", "become this user when the tunnel port is open; only when started as root"},
        {"workers", "N", "0", "threads; 0 means one per core"},
        resume_window_option,
+       keepalive_option,
        {"resume-hold", "DURATION", "2s",
         "how long new visitors wait for a client whose carrier broke, before they are refused"},
        grace_option,
@@ -242,6 +254,7 @@ const option_set& client_options() {
        {"no-retry", "", "",
         "end with exit code 1 instead of trying again; -resume-window is 0 then unless given"},
        resume_window_option,
+       keepalive_option,
        {"state-dir", "DIR", "",
         "where the client keeps its id, and which servers are native (default $XDG_STATE_HOME/gotunnel or "
         "~/.local/state/gotunnel)"},
@@ -279,6 +292,7 @@ server_config read_server_config(const parsed_options& given) {
   if (config.workers == 0)
     config.workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, workers_limit);
   config.resume_window = read_resume_window(given);
+  config.keepalive = read_keepalive(given);
   config.resume_hold = read_duration(given, "resume-hold", 0ms);
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_on_off(given, "seed-peers");
@@ -302,6 +316,7 @@ client_config read_client_config(const parsed_options& given) {
   config.max_retry_interval = read_duration(given, "max-retry-interval", 10ms);
   config.retry = !given.on("no-retry");
   config.resume_window = read_resume_window(given);
+  config.keepalive = read_keepalive(given);
   if (!config.retry && !given.given("resume-window")) config.resume_window = 0s;
   config.grace = read_duration(given, "grace", 0ms);
   config.seed_peers = read_fallback(given);

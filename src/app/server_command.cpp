@@ -138,9 +138,13 @@ link::cert_store server_process::open_certificates() const {
 }
 
 reverse::server_options server_process::options_of_server() const {
-  return {config_.listen,        {bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
-          keys_.keys(),          make_server_context(certificates_, config_.seed_peers),
-          config_.allow_clients, config_.resume_window};
+  return {config_.listen,
+          {bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
+          keys_.keys(),
+          make_server_context(certificates_, config_.seed_peers),
+          config_.allow_clients,
+          config_.resume_window,
+          config_.keepalive};
 }
 
 int server_process::run() {

@@ -9,13 +9,14 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
 namespace gotunnel::mux {
 namespace {
 
-// The keeper's pace when no NOPs are wanted.
+// The keeper's pace when no NOPs are wanted, or seldom.
 constexpr duration keeper_round = 60s;
 // How long frames that are due may take to leave after close().
 constexpr duration farewell = 1s;
@@ -40,7 +41,9 @@ session::session(net::executor where, net::stream_ptr carrier, const wire::smux_
     : where_(std::move(where)), carrier_(std::move(carrier)), peer_(carrier_ ? carrier_->peer() : ""),
       core_(with_resume(config, resume_window), now()), out_(core_, resume_window > duration::zero()),
       memory_(memory), resume_window_(resume_window),
-      longest_sleep_(config.keepalive_interval > duration::zero() ? config.keepalive_interval : keeper_round),
+      longest_sleep_(config.keepalive_interval > duration::zero()
+                         ? std::min<duration>(config.keepalive_interval, keeper_round)
+                         : keeper_round),
       peer_resets_(config.resets), forgotten_after_(config.forgotten_after), lookout_(where_), work_(where_),
       drained_(where_), accepted_(where_), changed_(where_), nap_(where_), attached_at_(now()),
       swollen_(first_of_process()) {}
@@ -100,6 +103,12 @@ void session::abort(error_code why) {
   changed_.notify();
   work_.notify();
   drained_.notify();
+}
+
+void session::set_keepalive(duration interval) {
+  core_.set_keepalive(interval);
+  longest_sleep_ = std::min<duration>(interval, keeper_round);
+  wake();
 }
 
 result<mux_stream_ptr> session::open() {

@@ -39,6 +39,9 @@ void let_ack_wait(int socket) noexcept { set_option(socket, IPPROTO_TCP, TCP_QUI
 void limit_segments(int socket, int bytes) noexcept { set_option(socket, IPPROTO_TCP, TCP_MAXSEG, bytes); }
 
 void tune_carrier(int socket) noexcept {
+  // The session asks as often as both sides want (-keepalive), and the greeting has a limit: probes of the
+  // kernel would only cost.
+  set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 0);
   set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, carrier_unsent_bytes);
   set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, carrier_unacknowledged_ms);
 }

@@ -200,7 +200,7 @@ asio::awaitable<std::optional<std::string>> client::attempt() {
     retire_former();
   };
   session_ = std::make_shared<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
-                                              options_.target, std::move(ready));
+                                              options_.target, std::move(ready), options_.keepalive);
   const auto begin = std::chrono::steady_clock::now();
   const auto latest = session_;
   sessions_.push_back(latest);

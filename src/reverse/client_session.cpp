@@ -31,10 +31,12 @@ constexpr duration late_visitors = 2s;
 } // namespace
 
 client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
-                               std::uint8_t carrier, local_target target, ready_handler ready)
+                               std::uint8_t carrier, local_target target, ready_handler ready,
+                               duration keepalive)
     : where_(std::move(where)), native_(server.native), remote_port_(remote_port), carrier_(carrier),
-      id_(server.session), resume_window_(server.resume_window), target_(std::move(target)),
-      ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
+      id_(server.session), resume_window_(server.resume_window), keepalive_(keepalive),
+      target_(std::move(target)), ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_),
+      changed_(where_) {
   const auto config = mux_config(wire::smux_role::client, server);
   mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config, resume_window_);
 }
@@ -84,7 +86,8 @@ asio::awaitable<void> client_session::control() {
 
 /// Runs for as long as the control stream does.
 net::task<> client_session::bind_native(mux::mux_stream& stream) {
-  const std::string request = wire::encode(wire::bind_request{service, remote_port_, carrier_});
+  const std::string request =
+      wire::encode(wire::bind_request{service, remote_port_, carrier_, wire::keepalive_ms(keepalive_)});
   const auto asked = co_await say(request);
   if (!asked) co_return asked.error();
   wire::control_reader reader;
@@ -157,6 +160,8 @@ net::task<> client_session::bind_seed(mux::mux_stream& stream) {
 void client_session::opened(const wire::bound_answer& answer) {
   if (outcome_.was_ready) return;
   outcome_.was_ready = true;
+  // An older server says nothing of it, and is spoken to as often as ever.
+  if (answer.keepalive != 0) mux_->set_keepalive(wire::agreed_keepalive(keepalive_, answer.keepalive));
   ready_(answer);
 }
 

@@ -169,12 +169,23 @@ server_session::reply_to(const wire::control_message& message) {
 
 asio::awaitable<wire::control_message> server_session::bind(wire::bind_request wanted) {
   auto outcome = co_await try_bind(wanted);
-  if (const auto* bound = std::get_if<wire::bound_answer>(&outcome)) binds_[wanted.id] = bound->port;
+  if (auto* bound = std::get_if<wire::bound_answer>(&outcome)) {
+    binds_[wanted.id] = bound->port;
+    agree_on_keepalive(wanted.keepalive, *bound);
+  }
   if (const auto* refused = std::get_if<wire::error_answer>(&outcome)) {
     counters::add(counter::binds_refused);
     report(refused->message);
   }
   co_return outcome;
+}
+
+/// The client follows when it reads the answer, which comes soon enough for the limit that it has until then.
+void server_session::agree_on_keepalive(std::uint32_t wanted, wire::bound_answer& answer) {
+  if (wanted == 0) return;
+  keepalive_ = wire::agreed_keepalive(wished_keepalive_, wanted);
+  mux_->set_keepalive(keepalive_);
+  answer.keepalive = wire::keepalive_ms(keepalive_);
 }
 
 asio::awaitable<wire::control_message> server_session::try_bind(wire::bind_request wanted) {

@@ -31,6 +31,8 @@ void server_session::save(record_writer& to) const {
   }
   to.put(std::uint64_t{unsaid_.size()});
   for (const auto& each : unsaid_) to.put_text(wire::encode(each));
+  // Left out where it says nothing new: so an older program can take most sessions over.
+  if (keepalive_ > wire::default_keepalive) to.put(keepalive_);
 }
 
 result<std::shared_ptr<server_session>> server_session::load(net::executor where, net::executor front,
@@ -63,6 +65,12 @@ result<std::shared_ptr<server_session>> server_session::load(net::executor where
   }
   for (auto left = from.take<std::uint64_t>(); left > 0 && !from.broken(); --left)
     loaded->half_said_ += from.take_text();
+  if (!from.broken() && !from.whole()) {
+    loaded->keepalive_ = from.take_duration();
+    from.require(loaded->keepalive_ > wire::default_keepalive &&
+                 loaded->keepalive_ <= wire::longest_keepalive);
+    if (!from.broken()) loaded->mux_->set_keepalive(loaded->keepalive_);
+  }
   if (!from.whole()) return errc::broken_frame;
   return loaded;
 }

@@ -1,11 +1,13 @@
 #include "gotunnel/wire/control.hpp"
 
 #include "gotunnel/wire/json_object.hpp"
+#include "gotunnel/wire/smux_core.hpp"
 
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 
 namespace gotunnel::wire {
 namespace {
@@ -43,11 +45,13 @@ struct member_writer {
   void operator()(const bind_request& m) const {
     to["id"] = m.id, to["port"] = m.port;
     if (m.carrier != 0) to["carrier"] = m.carrier;
+    if (m.keepalive != 0) to["keepalive"] = m.keepalive;
   }
   void operator()(const unbind_request& m) const { to["id"] = m.id; }
   void operator()(const bound_answer& m) const {
     to["id"] = m.id, to["port"] = m.port, to["address"] = clipped(m.address);
     if (m.carrier != 0) to["carrier"] = m.carrier;
+    if (m.keepalive != 0) to["keepalive"] = m.keepalive;
   }
   void operator()(const error_answer& m) const {
     if (m.id) to["id"] = *m.id;
@@ -92,6 +96,14 @@ public:
     if (!right) complain("\"carrier\" must be an integer from 1 to " + std::to_string(carriers_limit));
     return right ? static_cast<std::uint8_t>(*number) : std::uint8_t{0};
   }
+  std::uint32_t keepalive_if_any() {
+    const auto* value = from_.if_contains("keepalive");
+    if (value == nullptr) return 0;
+    const auto number = as_unsigned(*value);
+    const bool right = number && *number >= 1 && *number <= std::numeric_limits<std::uint32_t>::max();
+    if (!right) complain("\"keepalive\" must be milliseconds, an integer of 32 bits");
+    return right ? static_cast<std::uint32_t>(*number) : 0;
+  }
   std::string text(std::string_view name) {
     const auto* value = from_.if_contains({name.data(), name.size()});
     const auto* string = value == nullptr ? nullptr : value->if_string();
@@ -114,10 +126,12 @@ private:
 
 // In the braces below the members are read from left to right, as the language promises.
 control_message read_members(std::string_view type, member_reader& from) {
-  if (type == "bind") return bind_request{from.id(), from.port(), from.carrier_if_any()};
+  if (type == "bind")
+    return bind_request{from.id(), from.port(), from.carrier_if_any(), from.keepalive_if_any()};
   if (type == "unbind") return unbind_request{from.id()};
   if (type == "bound")
-    return bound_answer{from.id(), from.port(), from.text("address"), from.carrier_if_any()};
+    return bound_answer{from.id(), from.port(), from.text("address"), from.carrier_if_any(),
+                        from.keepalive_if_any()};
   if (type == "error") return error_answer{from.id_if_any(), from.text("code"), from.text("message")};
   if (type == "ping") return ping_message{from.id()};
   if (type == "pong") return pong_message{from.id()};
@@ -136,6 +150,15 @@ control_message read_message(const json::object& object) {
 }
 
 } // namespace
+
+duration agreed_keepalive(duration ours, std::uint32_t theirs) noexcept {
+  const duration larger = std::max<duration>(ours, std::chrono::milliseconds(theirs));
+  return std::clamp<duration>(larger, default_keepalive, longest_keepalive);
+}
+
+std::uint32_t keepalive_ms(duration interval) noexcept {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
+}
 
 std::string encode(const control_message& message) {
   assert(!std::holds_alternative<unknown_message>(message));

@@ -18,6 +18,9 @@ constexpr duration paused_interval = 500ms;
 // Only a client can dial again, and it must find out in time that bytes wait for it at the server.
 constexpr duration curious_after = 800ms;
 constexpr duration answer_within = 600ms;
+// A session in which nothing moves is asked about ever less often: next after a fifth of the time for which
+// nothing has moved.
+constexpr int idle_share = 5;
 // Of one offer: what the largest frame carries, with its header 64 KiB.
 constexpr std::uint32_t most_of_source = 64 * 1024 - smux_header::size;
 // More than the kernels at both ends of a reader's connection keep (tcp(7): tcp_wmem and tcp_rmem, 4 and 6
@@ -41,7 +44,7 @@ smux_core::smux_core(const smux_config& config, time_point now)
     : config_(within_limits(config)), streams_(0, id_hash{random_seed()}),
       next_id_(config.role == smux_role::client ? 3 : 2), open_tokens_(config.opens_burst),
       open_tokens_at_(now), scheduler_(smux_header::size + config_.max_frame), received_at_(now),
-      transmitted_at_(now) {}
+      transmitted_at_(now), moved_at_(now) {}
 
 std::size_t smux_core::id_hash::operator()(stream_id id) const noexcept {
   std::uint64_t mixed = (id ^ seed) * 0x9e3779b97f4a7c15u; // the golden ratio, as splitmix64 uses it
@@ -239,16 +242,25 @@ void smux_core::set_round_trip(duration rtt) noexcept { round_trip_ = rtt; }
 duration smux_core::keepalive_interval() const noexcept {
   const bool unread = over_budget() || transmitted_at_ < ack_.patient_until();
   const bool hurried = config_.resumable && unread && config_.keepalive_interval > 0s;
-  return hurried ? std::min(config_.keepalive_interval, paused_interval) : config_.keepalive_interval;
+  if (hurried) return std::min(config_.keepalive_interval, paused_interval);
+  // The client's question, and the server's answer, come a little earlier and say as much.
+  return config_.resumable ? config_.keepalive_interval * 5 / 4 : config_.keepalive_interval;
+}
+
+void smux_core::set_keepalive(duration interval) noexcept {
+  config_.keepalive_interval = interval;
+  config_.keepalive_timeout = keepalives_missed * interval;
 }
 
 /// When a client asks its server whether it is there, though it waits for nothing: often while it has streams
-/// beside the control stream, else in place of a keepalive.
+/// beside the control stream in which something has moved lately, else in place of a keepalive.
 time_point smux_core::question_due() const noexcept {
   if (config_.role != smux_role::client || config_.keepalive_interval <= 0s || ack_.has_asked()) return never;
   const bool busy = streams_.size() > 1;
+  const duration idle = (received_at_ - moved_at_) / idle_share;
   const duration patience =
-      busy ? std::min(curious_after, config_.keepalive_interval) : config_.keepalive_interval;
+      busy ? std::min(std::max<duration>(curious_after, idle), config_.keepalive_interval)
+           : config_.keepalive_interval;
   return std::max(received_at_ + patience, ack_.patient_until());
 }
 

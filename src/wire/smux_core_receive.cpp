@@ -64,6 +64,7 @@ result<std::optional<smux_event>> smux_core::take_header() {
   header_ = *header;
   body_left_ = header_.length;
   const bool says = header_.command != smux_command::ack && header_.command != smux_command::nop;
+  if (says) moved_at_ = received_at_;
   if (says && config_.resumable) ack_.owe(received_at_);
   switch (header_.command) {
   case smux_command::syn: return on_syn();

@@ -60,6 +60,7 @@ std::size_t smux_core::transmit(bytes_span out, time_point now) {
       to.frame(smux_command::nop, 0);
   }
   ack_.transmitted(to.filled, config_.resumable && awaited, now);
+  if (awaited) moved_at_ = now;
   if (to.filled > 0) {
     nop_pending_ = false;
     transmitted_at_ = now;

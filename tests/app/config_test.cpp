@@ -72,6 +72,7 @@ BOOST_AUTO_TEST_CASE(a_server_with_nothing_but_a_secret) {
   BOOST_TEST(read.workers >= 1U);
   BOOST_TEST((read.grace == 8s));
   BOOST_TEST((read.cert_check == 1min));
+  BOOST_TEST((read.keepalive == 4s));
   BOOST_TEST(read.seed_peers);
   BOOST_TEST((read.logging.level == log::level::info));
   BOOST_TEST((read.logging.format == log::format::text));

@@ -1,6 +1,7 @@
 // A tunnel that nobody uses stays up, costs no processor time and little memory, whatever it carried before.
 #include "e2e/bulk.hpp"
 #include "e2e/process_facts.hpp"
+#include "e2e/relay.hpp"
 #include "e2e/tunnel.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -36,6 +37,27 @@ BOOST_AUTO_TEST_CASE(an_idle_session_lives_on_and_costs_nothing) {
     BOOST_TEST(client_memory < 12 * 1024U);
   }
   BOOST_TEST((visit(client.public_port(), "after") == much));
+}
+
+// On a metered line: whoever of the two has the larger wish.
+BOOST_AUTO_TEST_CASE(a_long_keepalive_of_either_side_is_kept_by_both) {
+  const words minutes{"-keepalive", "1m"};
+  for (const bool at_client : {true, false}) {
+    const scratch_directory room;
+    server_process server(room, {.more = at_client ? words() : minutes});
+    const local_service echo(local_service::echo);
+    const relay way(server.port());
+    words options{"-server", way.address()};
+    if (at_client) options.insert(options.end(), minutes.begin(), minutes.end());
+    client_process client(room, server, echo.port(), {.more = options});
+    std::this_thread::sleep_for(1s); // until all that was said is acknowledged, not a wait
+    const std::size_t before = way.forwarded();
+    // Longer than a peer would have been waited for without the agreement.
+    BOOST_TEST(!client.child().wait_for(output::err, "was lost", 13s).has_value());
+    BOOST_TEST(way.forwarded() == before);
+    BOOST_TEST(server.log().find("lost its connection") == std::string::npos);
+    BOOST_TEST(visit(client.public_port(), "still there?") == "still there?");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

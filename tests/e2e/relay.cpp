@@ -90,6 +90,7 @@ void relay::run() {
         if (each.frozen || each.ended) continue;
         const bool near = each.near.descriptor() == answer.fd;
         if (!near && each.far.descriptor() != answer.fd) continue;
+        ++forwarded_;
         if (forward(near ? each.near : each.far, near ? each.far : each.near)) continue;
         // The end of one direction is the end of both: the carrier never half-closes.
         end(each);

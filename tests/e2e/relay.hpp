@@ -34,6 +34,8 @@ public:
   void freeze();
   void lead_to(std::uint16_t target) { target_ = target; }
   void block(bool on) { blocked_ = on; }
+  /// Pieces that it has passed on, in either direction.
+  [[nodiscard]] std::size_t forwarded() const noexcept { return forwarded_; }
   [[nodiscard]] std::size_t accepted() const noexcept { return accepted_; }
 
 private:
@@ -55,6 +57,7 @@ private:
   std::mutex mutex_; ///< pairs_
   std::list<pair> pairs_;
   std::atomic<std::size_t> accepted_ = 0;
+  std::atomic<std::size_t> forwarded_ = 0;
   std::atomic<bool> blocked_ = false;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

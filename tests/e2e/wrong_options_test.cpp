@@ -208,6 +208,8 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
   refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");
   refuse("server", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on or off");
+  refuse("server", {"-keepalive", "1s"}, "-keepalive \"1s\": too short; the least is 4000 ms");
+  refuse("client", {"-keepalive", "11m"}, "-keepalive \"11m\": too long; the most is 10m");
   refuse("server", {"-seed-peers", "auto"}, "-seed-peers \"auto\": choose on or off");
   refuse("client", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on, off or auto");
   refuse("server", {"-log-level", "loud"},

@@ -62,4 +62,12 @@ BOOST_AUTO_TEST_CASE(a_carrier_has_a_short_queue_and_finds_out_that_it_is_dead) 
   BOOST_TEST(option_of(carrier, IPPROTO_TCP, TCP_USER_TIMEOUT) == 14'000);
 }
 
+BOOST_AUTO_TEST_CASE(a_carrier_is_not_probed_by_the_kernel) {
+  const loopback_listener door;
+  const auto socket = loopback_socket::connect(door.port());
+  net::tune_tcp(socket.descriptor());
+  net::tune_carrier(socket.descriptor());
+  BOOST_TEST(option_of(socket, SOL_SOCKET, SO_KEEPALIVE) == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -167,9 +167,9 @@ BOOST_AUTO_TEST_CASE(the_others_join_the_port_that_the_first_one_got) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, 3);
     co_await on.present(3);
-    BOOST_TEST((on.server.guests.front().wanted == wire::bind_request{1, 0, 1}));
-    BOOST_TEST((on.server.carrier(2)->wanted == wire::bind_request{1, chosen, 2}));
-    BOOST_TEST((on.server.carrier(3)->wanted == wire::bind_request{1, chosen, 3}));
+    BOOST_TEST((on.server.guests.front().wanted == wire::bind_request{1, 0, 1, 4'000}));
+    BOOST_TEST((on.server.carrier(2)->wanted == wire::bind_request{1, chosen, 2, 4'000}));
+    BOOST_TEST((on.server.carrier(3)->wanted == wire::bind_request{1, chosen, 3, 4'000}));
     BOOST_TEST(on.ready == std::vector<std::uint16_t>{chosen}, boost::test_tools::per_element());
     co_await on.finish();
     BOOST_TEST(on.ready.size() == 1U);
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(an_only_carrier_has_no_number) {
   run([](log_capture& log) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, 1, 8080);
     co_await on.present(1);
-    BOOST_TEST((on.server.guests.front().wanted == wire::bind_request{1, 8080, 0}));
+    BOOST_TEST((on.server.guests.front().wanted == wire::bind_request{1, 8080, 0, 4'000}));
     co_await until([&on] { return on.ready.size() == 1; });
     on.server.guests.front().mux->abort(errc::reset);
     co_await until([&on] { return on.ready.size() == 2; });
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(a_lost_carrier_comes_back_on_its_own) {
     on.server.carrier(2)->mux->abort(errc::reset);
     co_await until([&on] { return on.server.guests.size() == 4; });
     co_await on.present(3);
-    BOOST_TEST((on.server.guests.back().wanted == wire::bind_request{1, chosen, 2}));
+    BOOST_TEST((on.server.guests.back().wanted == wire::bind_request{1, chosen, 2, 4'000}));
     log.expect("carrier 2: the session with 127.0.0.1:");
     BOOST_TEST(on.ready.size() == 1U);
     co_await on.finish();

@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(it_asks_for_its_port_and_is_ready_once) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, true, unused_port());
     const std::string request = co_await on.begin();
-    BOOST_TEST(request == wire::encode(wire::bind_request{1, 8080}));
+    BOOST_TEST(request == wire::encode(wire::bind_request{1, 8080, 0, 4'000}));
     const std::string other = wire::encode(wire::bound_answer{2, 1, "x"}); // not what it asked for
     const std::string bound = wire::encode(wire::bound_answer{1, 8080, "[::]:8080"});
     const std::string ping = wire::encode(wire::ping_message{9});
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(as_a_carrier_it_asks_by_its_number) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, true, unused_port(), 3);
     const std::string request = co_await on.begin();
-    BOOST_TEST(request == wire::encode(wire::bind_request{1, 8080, 3}));
+    BOOST_TEST(request == wire::encode(wire::bind_request{1, 8080, 3, 4'000}));
     const std::string bound = wire::encode(wire::bound_answer{1, 8080, "[::]:8080", 3});
     co_await on.say(bound);
     co_await until([&on] { return !on.ready.empty(); });

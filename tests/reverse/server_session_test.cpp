@@ -163,6 +163,23 @@ BOOST_AUTO_TEST_CASE(a_visitor_is_announced_and_carried_to_the_client_and_back) 
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_keepalive_is_agreed_on_with_those_who_know_of_it) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    bench on(co_await asio::this_coro::executor, true);
+    on.session->wish_keepalive(30s);
+    std::uint64_t id = 1;
+    const std::pair<std::uint32_t, std::uint32_t> rows[] = {
+        {0, 0}, {4'000, 30'000}, {60'000, 60'000}, {4'000'000'000, 600'000}};
+    for (const auto& [wish, agreed] : rows) {
+      const std::string request = wire::encode(wire::bind_request{id++, 0, 0, wish});
+      co_await on.say(request);
+      const auto answer = co_await on.hear_message();
+      BOOST_TEST(std::get<wire::bound_answer>(answer).keepalive == agreed);
+    }
+    co_await on.finish();
+  });
+}
+
 BOOST_AUTO_TEST_CASE(an_unbound_port_is_closed_and_its_id_is_free) {
   run([](log_capture& log) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, true);

@@ -56,6 +56,9 @@ const std::vector<row> script{
     {bind_request{1, 8080}, R"({"type":"bind","id":1,"port":8080})"},
     {bind_request{0, 0}, R"({"type":"bind","id":0,"port":0})"},
     {bind_request{1, 8080, 16}, R"({"type":"bind","id":1,"port":8080,"carrier":16})"},
+    {bind_request{1, 8080, 0, 60'000}, R"({"type":"bind","id":1,"port":8080,"keepalive":60000})"},
+    {bound_answer{1, 80, "a:80", 2, 4'000},
+     R"({"type":"bound","id":1,"port":80,"address":"a:80","carrier":2,"keepalive":4000})"},
     {unbind_request{largest}, R"({"type":"unbind","id":18446744073709551615})"},
     {bound_answer{1, 65535, "[::]:65535"}, R"({"type":"bound","id":1,"port":65535,"address":"[::]:65535"})"},
     {bound_answer{1, 80, "a:80", 2}, R"({"type":"bound","id":1,"port":80,"address":"a:80","carrier":2})"},
@@ -108,6 +111,14 @@ BOOST_AUTO_TEST_CASE(ignores_what_it_does_not_know) {
   expect(R"({"type":"bye","reason":"a\u0000b"})", bye_message{std::string("a\0b", 3)});
 }
 
+BOOST_AUTO_TEST_CASE(the_larger_keepalive_counts_within_limits) {
+  BOOST_TEST((agreed_keepalive(4s, 60'000) == 60s));
+  BOOST_TEST((agreed_keepalive(5min, 60'000) == 5min));
+  BOOST_TEST((agreed_keepalive(1s, 1) == 4s));
+  BOOST_TEST((agreed_keepalive(4s, std::numeric_limits<std::uint32_t>::max()) == 10min));
+  BOOST_TEST(keepalive_ms(90s) == 90'000U);
+}
+
 BOOST_AUTO_TEST_CASE(names_what_is_wrong) {
   expect_problem(R"({"type":"dance"})", "dance", "");
   expect_problem(R"({"type":"dance","id":5})", "dance", "", 5);
@@ -128,6 +139,11 @@ BOOST_AUTO_TEST_CASE(names_what_is_wrong) {
     expect_problem(R"({"type":"unbind","id":)" + std::string{id} + "}", "unbind", "\"id\"");
   for (const std::string_view port : {"65536", "-1", "80.0", "8e1", "\"80\"", "null", "18446744073709551615"})
     expect_problem(R"({"type":"bind","id":9,"port":)" + std::string{port} + "}", "bind", "\"port\"", 9);
+  for (const std::string_view keepalive : {"0", "-1", "1.5", "\"1\"", "null", "4294967296"}) {
+    const std::string number = R"("keepalive":)" + std::string{keepalive} + "}";
+    expect_problem(R"({"type":"bind","id":9,"port":1,)" + number, "bind", "\"keepalive\"", 9);
+    expect_problem(R"({"type":"bound","id":9,"port":1,"address":"",)" + number, "bound", "\"keepalive\"", 9);
+  }
   for (const std::string_view carrier : {"0", "17", "-1", "1.0", "\"1\"", "null", "18446744073709551615"}) {
     const std::string number = R"("carrier":)" + std::string{carrier} + "}";
     expect_problem(R"({"type":"bind","id":9,"port":1,)" + number, "bind", "\"carrier\"", 9);

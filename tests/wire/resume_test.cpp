@@ -5,7 +5,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <vector>
 
 namespace gotunnel::wire {
 namespace {
@@ -112,6 +115,53 @@ BOOST_AUTO_TEST_CASE(the_keepalive_of_a_resumable_session_acknowledges) {
   BOOST_TEST(one.say() == "");
   BOOST_TEST(one.core.tick(start + 4s).has_value());
   BOOST_TEST(one.say() == ack(24, 1)); // a client's asks, too
+}
+
+BOOST_AUTO_TEST_CASE(one_question_serves_as_the_keepalive_of_both_sides) {
+  smux_config serving = resumable;
+  serving.role = smux_role::server;
+  smux_core server(serving, start);
+  smux_core client(resumable, start);
+  BOOST_TEST((client.deadline() == start + 4s)); // it asks
+  BOOST_TEST((server.deadline() == start + 5s)); // and has been answered by then
+  BOOST_TEST(server.tick(start + 4s).has_value());
+  BOOST_TEST(!server.wants_transmit());
+  BOOST_TEST(client.tick(start + 4s).has_value());
+  BOOST_TEST(client.wants_transmit());
+  BOOST_TEST(server.tick(start + 5s).has_value()); // nobody asked: it speaks by itself
+  BOOST_TEST(server.wants_transmit());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_asks_often_while_something_moves_and_ever_less_often_later) {
+  smux_core core(resumable, start);
+  std::array<std::byte, 256> room;
+  (void)core.open();
+  (void)core.open(); // beside the control stream
+  BOOST_TEST(core.transmit(room, start) == 16U);
+  BOOST_TEST(play(core, ack(16), 99, start) == "");
+  time_point now = start;
+  std::vector<duration> pauses;
+  for (int i = 0; i < 16; ++i) {
+    const time_point due = core.deadline();
+    BOOST_TEST(core.tick(due).has_value());
+    BOOST_TEST(core.transmit(room, due) == 16U); // the question
+    BOOST_TEST(play(core, ack(16), 99, due) == "");
+    pauses.push_back(due - now);
+    now = due;
+  }
+  BOOST_TEST((pauses.front() == 800ms));
+  BOOST_TEST(std::is_sorted(pauses.begin(), pauses.end()));
+  BOOST_TEST((pauses.back() == 4s));
+}
+
+BOOST_AUTO_TEST_CASE(an_agreed_keepalive_counts_at_once) {
+  sender one;
+  one.core.set_keepalive(60s);
+  BOOST_TEST(one.say() == frame(command::syn, 3));
+  BOOST_TEST(one.hear(ack(8)) == "");
+  BOOST_TEST((one.core.deadline() == start + 60s));
+  BOOST_TEST(one.core.tick(start + 179s).has_value());
+  BOOST_TEST(one.core.tick(start + 180s).error() == make_error_code(errc::peer_silent));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_being_written_is_not_given_back_whatever_the_peer_says) {

@@ -33,6 +33,7 @@ struct server_config {
   duration cert_check{};
   std::size_t workers = 1;
   duration resume_window{};
+  duration keepalive{};
   duration resume_hold{};
   duration grace{};
   bool seed_peers = true;
@@ -55,6 +56,7 @@ struct client_config {
   duration max_retry_interval{};
   bool retry = true;
   duration resume_window{};
+  duration keepalive{};
   duration grace{};
   link::seed_fallback::wish seed_peers = link::seed_fallback::wish::automatic;
   sandbox_mode sandbox = sandbox_mode::automatic;

@@ -21,7 +21,6 @@
 #pragma once
 
 #include "gotunnel/base/memory_budget.hpp"
-#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/mux/mux_stream.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/lookout.hpp"
@@ -87,6 +86,9 @@ public:
   bool attach(net::stream_ptr carrier, std::uint64_t peer_received);
   /// The way to the peer may have changed: the carrier is lost unless the peer is heard of within a second.
   void doubt_carrier();
+
+  /// What both sides have agreed on, from now on; none is agreed on with plain smux.
+  void set_keepalive(duration interval);
 
   // --- another process, when there is a resume window
   /// Of a session in which nothing moves (net/standstill). Its streams are saved by whoever has them.

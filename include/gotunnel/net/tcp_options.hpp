@@ -26,8 +26,8 @@ void tune_near_tcp(int socket) noexcept;
 void let_ack_wait(int socket) noexcept;
 /// Before it connects: neither side sends larger segments.
 void limit_segments(int socket, int bytes) noexcept;
-/// On top of it: a short standing queue (TCP_NOTSENT_LOWAT) and a limit on unacknowledged data
-/// (TCP_USER_TIMEOUT, RFC 5482).
+/// On top of it: a short standing queue (TCP_NOTSENT_LOWAT), a limit on unacknowledged data
+/// (TCP_USER_TIMEOUT, RFC 5482), and no keepalive of the kernel's.
 void tune_carrier(int socket) noexcept;
 
 } // namespace gotunnel::net

@@ -28,6 +28,7 @@ struct client_options {
   local_target target{};
   duration max_retry_interval = 60s;
   bool retry = true;
+  duration keepalive = wire::default_keepalive;
   std::string trust{}; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
 };
 

@@ -38,9 +38,10 @@ public:
   /// `ready` is called once, with the answer of the server, when the public port is open.
   using ready_handler = std::function<void(const wire::bound_answer&)>;
 
+  /// `keepalive`: how often each side is to speak at least; the server's wish, if larger, goes before.
   /// `carrier`: which of the sessions that hold the port together this is; 0: it holds it alone.
   client_session(net::executor where, link::reached server, std::uint16_t remote_port, std::uint8_t carrier,
-                 local_target target, ready_handler ready);
+                 local_target target, ready_handler ready, duration keepalive = wire::default_keepalive);
 
   [[nodiscard]] asio::awaitable<session_outcome> run();
   /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at
@@ -97,6 +98,7 @@ private:
   wire::peer_id id_; ///< the server's name for the session
   duration resume_window_;
   std::uint32_t generation_ = 0; ///< of the latest carrier that was asked for
+  duration keepalive_;
   local_target target_;
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;

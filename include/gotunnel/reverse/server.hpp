@@ -20,6 +20,7 @@
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
 #include "gotunnel/reverse/session_roll.hpp"
+#include "gotunnel/wire/smux_core.hpp"
 #include "gotunnel/wire/stranger_book.hpp"
 
 #include <memory>
@@ -35,6 +36,7 @@ struct server_options {
   crypto::tls_context tls;
   wire::cidr_set clients{};     ///< who may connect to the tunnel door
   duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
+  duration keepalive = wire::default_keepalive; ///< how often each side speaks, unless the client wants less
 };
 
 class server {

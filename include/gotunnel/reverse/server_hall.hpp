@@ -83,6 +83,7 @@ private:
   asio::awaitable<void> serve_client(std::shared_ptr<server_session> session) {
     const counted_load load(home_);
     sessions_.insert(session.get());
+    session->wish_keepalive(owner_.options_.keepalive);
     const wire::peer_id id = session->id();
     const bool resumable = session->resumes();
     if (resumable) co_await net::ask(owner_.front_, [&] { owner_.sessions_.add(id, session); });

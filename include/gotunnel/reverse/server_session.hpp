@@ -62,6 +62,9 @@ public:
   /// Another process goes on with the session.
   void leave();
 
+  /// How often each side is to speak at least. Counts for binds to come; the client's wish, if larger, goes
+  /// before.
+  void wish_keepalive(duration interval) noexcept { wished_keepalive_ = interval; }
   /// Serves the client until the session is over. Once.
   asio::awaitable<void> run();
   /// Opens nothing new, tells the client, lets visitors finish for at most `grace`, then ends run().
@@ -103,6 +106,7 @@ private:
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(wire::bind_request wanted);
   [[nodiscard]] asio::awaitable<wire::control_message> try_bind(wire::bind_request wanted);
+  void agree_on_keepalive(std::uint32_t wanted, wire::bound_answer& answer);
   void report(std::string_view trouble);
   /// What a message of the client is answered with, if anything.
   [[nodiscard]] asio::awaitable<std::optional<wire::control_message>>
@@ -121,6 +125,8 @@ private:
   std::uint32_t capabilities_;
   wire::peer_id id_;
   duration resume_window_;
+  duration wished_keepalive_ = wire::default_keepalive;
+  duration keepalive_{};         ///< that was agreed on; 0: none was
   std::uint32_t generation_ = 0; ///< of the latest carrier that was offered
   std::shared_ptr<mux::session> mux_;
   mux::mux_stream_ptr control_;

@@ -2,11 +2,14 @@
 //
 // client -> server   {"type":"bind","id":1,"port":8080}        port 0: the server chooses
 //                    {"type":"bind","id":1,"port":8080,"carrier":2}
-//                    to hold the port together with other sessions of this process, each by a number
+//                    to hold the port together with other sessions of this process, each by a number; and
+//                    "keepalive":60000, how often in ms this side would speak at least when nothing moves
 //                    {"type":"unbind","id":1}                  close the public port; connections in progress
 //                    go on
 // server -> client   {"type":"bound","id":1,"port":8080,"address":"[::]:8080"}
-//                    and the "carrier" of the request; a server that leaves it out knows one holder a port
+//                    and the "carrier" of the request; a server that leaves it out knows one holder a port.
+//                    And "keepalive", when the request has it: the larger wish, in force for both from then
+//                    on; a server that leaves it out keeps what there was
 //                    {"type":"error","id":1,"code":"port_held","message":"..."}   id is absent when it
 //                    answers no request
 //                    {"type":"renew"}                          to a client with capability::renew: the session
@@ -21,6 +24,7 @@
 #pragma once
 
 #include "gotunnel/base/bytes.hpp"
+#include "gotunnel/base/clock.hpp"
 #include "gotunnel/base/error.hpp"
 
 #include <optional>
@@ -53,7 +57,8 @@ inline constexpr std::string_view shutting_down = "shutting_down";
 struct bind_request {
   std::uint64_t id = 0;
   std::uint16_t port = 0;
-  std::uint8_t carrier = 0; ///< 0: none, the session wants the port for itself
+  std::uint8_t carrier = 0;    ///< 0: none, the session wants the port for itself
+  std::uint32_t keepalive = 0; ///< ms; 0: none said
   friend bool operator==(const bind_request&, const bind_request&) = default;
 };
 struct unbind_request {
@@ -63,8 +68,9 @@ struct unbind_request {
 struct bound_answer {
   std::uint64_t id = 0;
   std::uint16_t port = 0;
-  std::string address;      ///< as the listener reports it
-  std::uint8_t carrier = 0; ///< 0: none
+  std::string address;         ///< as the listener reports it
+  std::uint8_t carrier = 0;    ///< 0: none
+  std::uint32_t keepalive = 0; ///< ms; 0: none said
   friend bool operator==(const bound_answer&, const bound_answer&) = default;
 };
 struct error_answer {
@@ -99,6 +105,11 @@ struct unknown_message {
 
 using control_message = std::variant<bind_request, unbind_request, bound_answer, error_answer, ping_message,
                                      pong_message, renew_message, bye_message, unknown_message>;
+
+/// What is in force when one side wishes `ours` and the other says `theirs` (ms): the larger of the two, and
+/// nothing that would end a healthy session, or never a dead one.
+[[nodiscard]] duration agreed_keepalive(duration ours, std::uint32_t theirs) noexcept;
+[[nodiscard]] std::uint32_t keepalive_ms(duration interval) noexcept;
 
 /// One line, '\n' included. Requires a message other than unknown_message, and texts in UTF-8; those longer
 /// than control_text_limit are cut, so that the line stays within control_line_limit whatever it quotes.

@@ -45,6 +45,13 @@
 
 namespace gotunnel::wire {
 
+/// Without another agreement both sides speak at least that often, and are given up after three times as
+/// long.
+inline constexpr duration default_keepalive = 4s;
+inline constexpr int keepalives_missed = 3;
+/// Beyond that nobody could call a session alive.
+inline constexpr duration longest_keepalive = 10min;
+
 /// Decides only the parity of the ids we open: the first is 3 for a client and 2 for a server.
 enum class smux_role { client, server };
 
@@ -73,8 +80,10 @@ struct smux_config {
   /// A peer without RST forgets a stream when it sends FIN (xtaci/smux Close) and never grants window again:
   /// a write that makes no progress for this long after such a FIN goes nowhere. For the driver.
   duration forgotten_after = 60s;
-  duration keepalive_interval = 4s; ///< a NOP when nothing else was sent for this long; 0: never
-  duration keepalive_timeout = 12s; ///< silence of the peer that ends the session; 0: none does
+  /// A NOP when nothing else was sent for this long; 0: never. A resumable client asks instead.
+  duration keepalive_interval = default_keepalive;
+  /// Silence of the peer that ends the session; 0: none does.
+  duration keepalive_timeout = keepalives_missed * default_keepalive;
 };
 
 struct smux_event {
@@ -109,6 +118,8 @@ public:
   // --- keepalive
   [[nodiscard]] time_point deadline() const noexcept;
   [[nodiscard]] result<> tick(time_point now);
+  /// What both sides have agreed on, from now on.
+  void set_keepalive(duration interval) noexcept;
 
   // --- a new carrier, when `resumable`
   /// Bytes of the peer fed so far.
@@ -274,6 +285,7 @@ private:
   // keepalive
   time_point received_at_;
   time_point transmitted_at_;
+  time_point moved_at_; ///< more than keepalives and ACKs, in either direction
   bool paused_ = false; ///< since received_at_ it was us who did not read
 };
 
