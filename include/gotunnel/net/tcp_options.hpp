@@ -12,7 +12,8 @@ namespace gotunnel::net {
 /// them): what an interactive frame waits behind.
 inline constexpr std::size_t carrier_unsent_bytes = 128 * 1024;
 
-/// NODELAY, keepalive, and TCP_INQ: a read tells whether more is there.
+/// NODELAY, keepalive, TCP_INQ: a read tells whether more is there; and SO_OOBINLINE: an urgent byte (FTP's
+/// ABOR, telnet's interrupt) is read in its place with the others, and not dropped.
 void tune_tcp(int socket) noexcept;
 /// The same for a connection to this very machine, whose other end cannot vanish without a word.
 void tune_near_tcp(int socket) noexcept;
