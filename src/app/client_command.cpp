@@ -2,11 +2,13 @@
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/keyring.hpp"
+#include "gotunnel/app/ready_line.hpp"
 #include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/crypto/digest.hpp"
+#include "gotunnel/net/descriptor_limit.hpp"
 #include "gotunnel/net/route_watch.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
@@ -32,8 +34,8 @@ crypto::tls_context make_context(const client_config& config) {
   return *context;
 }
 
-reverse::client_options make_options(const client_config& config, const wire::peer_id& client,
-                                     keyring& keys) {
+reverse::client_options make_options(const client_config& config, const wire::peer_id& client, keyring& keys,
+                                     std::size_t max_visitors) {
   link::dial_options way{config.server, make_context(config), [&keys] { return keys.latest(); }, client, {}};
   crypto::random_bytes(way.instance);
   way.resume_window = config.resume_window;
@@ -42,6 +44,7 @@ reverse::client_options make_options(const client_config& config, const wire::pe
   options.target = config.target;
   options.max_retry_interval = config.max_retry_interval;
   options.retry = config.retry;
+  options.max_visitors = max_visitors;
   options.trust = config.pin.empty() ? fmt::format("-ca {}", config.ca_file.string())
                                      : fmt::format("-pin {}", config.pin);
   return options;
@@ -84,6 +87,7 @@ int client_command(const arguments& given) {
   client_config config = read_client_config(parsed);
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
+  const std::size_t descriptors = net::raise_descriptor_limit();
 
   const auto identity = reverse::client_identity::claim(config.state_dir, config.server, config.remote_port);
   if (!identity.durable)
@@ -98,14 +102,14 @@ int client_command(const arguments& given) {
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
   keyring keys(std::move(config.secret), config.seed_peers, 1);
-  auto options = make_options(config, identity.client, keys);
+  auto options = make_options(config, identity.client, keys, net::descriptors_for_visitors(descriptors));
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
   auto say_ready = [&](const wire::bound_answer& bound) {
-    const std::string line =
-        fmt::format("ready: {} -> {}\n", wire::to_string(wire::host_port{host, bound.port}), target);
-    std::fputs(line.c_str(), stdout);
+    std::fputs(ready_line(host, bound, target).c_str(), stdout);
     std::fflush(stdout);
+    const std::string warning = ready_warning(host, bound);
+    if (!warning.empty()) log::warn("app", "{}", warning);
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));

@@ -2,6 +2,7 @@
 #include "gotunnel/app/commands.hpp"
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/control_socket.hpp"
+#include "gotunnel/app/descriptor_plan.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/passed_socket.hpp"
@@ -15,6 +16,7 @@
 #include "gotunnel/app/tunnel_door.hpp"
 #include "gotunnel/app/upgrade.hpp"
 #include "gotunnel/base/memory_budget.hpp"
+#include "gotunnel/net/descriptor_limit.hpp"
 #include "gotunnel/reverse/server.hpp"
 
 #include <fmt/format.h>
@@ -39,7 +41,8 @@ arguments with_command(const arguments& given) {
 /// A server process, from its options to its end. Members are made in their order, each from those before.
 class server_process {
 public:
-  server_process(const arguments& given, const parsed_options& options, server_config config);
+  server_process(const arguments& given, const parsed_options& options, server_config config,
+                 descriptor_plan descriptors);
 
   int run();
 
@@ -58,6 +61,7 @@ private:
   asio::awaitable<void> serve_until_stopped();
 
   server_config config_;
+  descriptor_plan descriptors_;
   net::descriptor passed_ = take_passed_socket();
   service_manager manager_;
   std::optional<net::parcel_socket> former_ = former_process();
@@ -81,9 +85,11 @@ private:
   net::task_group stopping_;
 };
 
-server_process::server_process(const arguments& given, const parsed_options& options, server_config config)
-    : config_(std::move(config)), pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
-      hangups_(pool_.front().where(), SIGHUP), upgrades_(pool_.front().where(), SIGUSR2),
+server_process::server_process(const arguments& given, const parsed_options& options, server_config config,
+                               descriptor_plan descriptors)
+    : config_(std::move(config)), descriptors_(std::move(descriptors)), pool_(config_.workers),
+      stops_(pool_.front().where(), SIGINT, SIGTERM), hangups_(pool_.front().where(), SIGHUP),
+      upgrades_(pool_.front().where(), SIGUSR2),
       // Addresses before certificates: a start that fails on one of them has written nothing.
       door_(open_door(options)), next_(begin_starter(given)), certificates_(open_certificates()),
       keys_(std::move(config_.secret), config_.seed_peers, link::gate_keys_limit),
@@ -119,12 +125,13 @@ link::cert_store server_process::open_certificates() const {
 }
 
 reverse::server_options server_process::options_of_server() const {
-  return {config_.listen,
-          {config_.bind_host, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
+  return {{config_.bind_host, config_.allow_ports, config_.allow_visitors, config_.resume_hold,
+           descriptors_.visitors},
           keys_.keys(),
           make_server_context(certificates_, config_.seed_peers),
           config_.allow_clients,
-          config_.resume_window};
+          config_.resume_window,
+          descriptors_.strangers};
 }
 
 int server_process::run() {
@@ -224,7 +231,9 @@ int server_command(const arguments& given) {
   server_config config = read_server_config(options);
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
-  return server_process(given, options, std::move(config)).run();
+  descriptor_plan descriptors = plan_descriptors(net::raise_descriptor_limit(), config);
+  if (!descriptors.trouble.empty()) log::warn("app", "{}", descriptors.trouble);
+  return server_process(given, options, std::move(config), std::move(descriptors)).run();
 }
 
 } // namespace gotunnel::app

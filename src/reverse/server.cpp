@@ -21,12 +21,6 @@ server::server(net::worker_pool& pool, server_options options)
 
 server::~server() = default;
 
-void server::start() {
-  auto opened = net::tcp_listener::open(front_, options_.listen);
-  if (!opened) throw boost::system::system_error(opened.error());
-  start(std::move(*opened));
-}
-
 void server::start(net::tcp_listener door) {
   door_.emplace(std::move(door));
   tasks_.spawn("accept clients", accept_clients());

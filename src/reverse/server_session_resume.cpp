@@ -14,13 +14,19 @@ asio::awaitable<void> server_session::watch_carrier() {
       log::info("reverse", "client {} lost its connection: {}; its session waits {} s for it", client_,
                 mux_->loss().message(),
                 std::chrono::duration_cast<std::chrono::seconds>(resume_window_).count());
-    co_await net::ask(front_, [this] { book_.away(*this); });
+    co_await tell_away();
     const bool carried = co_await mux_->carried();
     if (!carried) co_return;
     co_await net::ask(front_, [this] { book_.back(*this); });
     log::info("reverse", "client {} is back from {}; {} streams go on", client_, mux_->peer(),
               mux_->stream_count());
   }
+}
+
+/// What it holds is free when its window is over, or soon after.
+asio::awaitable<void> server_session::tell_away() {
+  auto tell = [this, until = std::chrono::steady_clock::now() + resume_window_] { book_.away(*this, until); };
+  co_await net::ask(front_, tell);
 }
 
 void server_session::come_back(const wire::client_hello& hello, answer_function answer) {

@@ -105,11 +105,11 @@ class Arena:
         self.processes.await_that(lambda: "serving" in self.processes.log("service"), "the service", PATIENCE)
         return port
 
-    def start_client(self, name, target, *more):
-        """Its public port, when that is open."""
+    def start_client(self, name, target, *more, before=()):
+        """Its public port, when that is open. `before`: words that the command runs behind."""
         public = machine.free_port()
         self.processes.start(name, [
-            self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt", "-state-dir",
+            *before, self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt", "-state-dir",
             self.place / f"state-{name}", "-server", f"127.0.0.1:{self.port}", "-remote-port", public, "-local-target",
             f"127.0.0.1:{target}", "-grace", "1s", *more])
         self.processes.await_that(lambda: "ready: " in self.processes.log(name), name, PATIENCE)

@@ -43,10 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   log::divert(&nowhere);
   fuzz_input input({reinterpret_cast<const std::byte*>(data), size});
   net::worker_pool pool(2);
-  server next(pool, {{"127.0.0.1", 0},
-                     {"127.0.0.1", no_ports()},
-                     testing::right_keys(),
-                     *testing::tls_contexts::common().server});
+  server next(pool,
+              {{"127.0.0.1", no_ports()}, testing::right_keys(), *testing::tls_contexts::common().server});
   auto ends = net::parcel_socket::pair().value();
   give(ends.first, input);
   ends.first = net::parcel_socket(net::descriptor());

@@ -6,6 +6,7 @@
 // as long as both sides keep it (-resume-window); a new way to the server is tried at once. Every end of a
 // session, and every failure to get one, the very first included, is followed by another attempt after an
 // exponential backoff with jitter, capped by `max_retry_interval` and reset once the port was open. A cause
+// A port whose holder is away is waited for in line at the server. A cause
 // that retrying cannot mend is said in one sentence with its remedy, once until the cause changes. With
 // `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the owner, which
 // outlives the client.
@@ -14,6 +15,7 @@
 #include "gotunnel/reverse/client_session.hpp"
 #include "gotunnel/wire/backoff.hpp"
 
+#include <limits>
 #include <vector>
 
 namespace gotunnel::reverse {
@@ -24,6 +26,7 @@ struct client_options {
   local_target target{};
   duration max_retry_interval = 60s;
   bool retry = true;
+  std::size_t max_visitors = std::numeric_limits<std::size_t>::max(); ///< at once, of all carriers
   std::string trust{}; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
 };
 
@@ -38,6 +41,8 @@ public:
   virtual void up(std::uint8_t number, const wire::bound_answer& answer) = 0;
   virtual void down() = 0;
   virtual void refused(std::uint8_t number) = 0;
+  /// Who is at the local service, by whatever carrier.
+  [[nodiscard]] virtual local_visits& visits() = 0;
   /// How many carriers are up, in words.
   [[nodiscard]] virtual std::string standing() const = 0;
   /// False when the trouble is known from another attempt, of any carrier.
@@ -62,6 +67,8 @@ private:
   [[nodiscard]] asio::awaitable<bool> carry_on(client_session& session);
   asio::awaitable<void> reach_again(client_session& session, bool at_once);
   void hurry();
+  [[nodiscard]] bool waits_in_line() const;
+  [[nodiscard]] duration next_wait();
   void report(const std::string& trouble, duration wait);
   /// "carrier 2: ", or nothing for an only one.
   [[nodiscard]] std::string named() const;
@@ -83,6 +90,7 @@ private:
   net::task_group tasks_;                ///< sessions that drain
   std::vector<client_session*> leaving_; ///< the same, for stop()
   std::unique_ptr<client_session> session_;
+  std::optional<duration> free_in_;    ///< the port that was refused
   std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
   net::signal hurry_;                  ///< the session is carried again, or another attempt is due
   time_point dialling_since_{};        ///< an attempt for a session that waits

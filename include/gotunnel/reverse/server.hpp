@@ -1,7 +1,6 @@
 // The server: opens the tunnel door, admits strangers, runs one session per client, stops in three phases.
 //
-//   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
-//   server s(pool, options); s.start(door);           // a listener of the front worker that somebody opened before
+//   server s(pool, options); s.start(door);           // a listener of the front worker
 //   server s(pool, options); s.take_over(former);     // all that another process serves, by its leave
 //   s.renew(context); s.renew(keys);                  // later handshakes use them; nobody is dropped
 //   group.spawn("stop", s.stop(grace));               // doors close, visitors finish within `grace`, sessions end
@@ -19,6 +18,7 @@
 #include "gotunnel/reverse/handover.hpp"
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
+#include "gotunnel/reverse/waiting_room.hpp"
 #include "gotunnel/wire/stranger_book.hpp"
 
 #include <memory>
@@ -28,12 +28,12 @@
 namespace gotunnel::reverse {
 
 struct server_options {
-  wire::host_port listen{"", 7000};
   port_policy ports;
   link::shared_keys keys;
   crypto::tls_context tls;
   wire::cidr_set clients{};     ///< who may connect to the tunnel door
   duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
+  waiting_limits strangers{};   ///< on each worker
 };
 
 class server {
@@ -41,7 +41,6 @@ public:
   server(net::worker_pool& pool, server_options options);
   ~server();
 
-  void start();
   void start(net::tcp_listener door);
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_->address(); }
   void renew(const crypto::tls_context& context);

@@ -69,6 +69,7 @@ public:
 private:
   asio::awaitable<void> serve();
   asio::awaitable<void> watch_carrier();
+  asio::awaitable<void> tell_away();
   asio::awaitable<void> make_room(wire::client_hello hello, answer_function answer);
   [[nodiscard]] asio::awaitable<bool> may_come_back(const wire::client_hello& hello);
   asio::awaitable<void> serve_native(mux::mux_stream& control);
@@ -87,7 +88,11 @@ private:
   };
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(wire::bind_request wanted);
-  [[nodiscard]] asio::awaitable<wire::control_message> try_bind(wire::bind_request wanted);
+  [[nodiscard]] std::optional<wire::error_answer> impossible(const wire::bind_request& wanted) const;
+  [[nodiscard]] bind_question question_of(const wire::bind_request& wanted);
+  asio::awaitable<void> wait_in_line(wire::bind_request wanted);
+  asio::awaitable<void> settle(const wire::bind_request& wanted, const wire::control_message& outcome);
+  asio::awaitable<void> unbind(std::uint64_t id);
   void report(std::string_view trouble);
   /// What a message of the client is answered with, if anything.
   [[nodiscard]] asio::awaitable<std::optional<wire::control_message>>
@@ -117,7 +122,8 @@ private:
   std::string half_said_;       ///< what the former process had not sent of its last message
   /// At most unsaid_limit; the control stream is not read while it is full.
   std::deque<wire::control_message> unsaid_;
-  std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
+  std::map<std::uint64_t, std::uint16_t> binds_;   ///< service id -> port
+  std::map<std::uint64_t, std::uint16_t> in_line_; ///< the same, of ports that others have at present
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
   rate_limit reports_{1s};
