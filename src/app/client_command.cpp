@@ -3,6 +3,7 @@
 #include "gotunnel/app/console.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/keyring.hpp"
+#include "gotunnel/app/ready_line.hpp"
 #include "gotunnel/app/sandbox.hpp"
 #include "gotunnel/app/shutdown.hpp"
 #include "gotunnel/app/usage_error.hpp"
@@ -10,6 +11,7 @@
 #include "gotunnel/base/output.hpp"
 #include "gotunnel/base/printable.hpp"
 #include "gotunnel/crypto/digest.hpp"
+#include "gotunnel/net/descriptor_limit.hpp"
 #include "gotunnel/net/route_watch.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
@@ -49,8 +51,8 @@ std::shared_ptr<link::seed_fallback> make_fallback(const client_config& config) 
   return std::make_shared<link::seed_fallback>(config.seed_peers, memory.native(), std::move(remember));
 }
 
-reverse::client_options make_options(const client_config& config, const wire::peer_id& client,
-                                     keyring& keys) {
+reverse::client_options make_options(const client_config& config, const wire::peer_id& client, keyring& keys,
+                                     std::size_t max_visitors) {
   link::dial_options way{config.server, make_context(config), [&keys] { return keys.latest(); }, client, {}};
   way.fallback = make_fallback(config);
   crypto::random_bytes(way.instance);
@@ -61,6 +63,7 @@ reverse::client_options make_options(const client_config& config, const wire::pe
   options.max_retry_interval = config.max_retry_interval;
   options.retry = config.retry;
   options.keepalive = config.keepalive;
+  options.max_visitors = max_visitors;
   options.trust = config.pin.empty() ? fmt::format("-ca {}", config.ca_file.string())
                                      : fmt::format("-pin {}", config.pin);
   return options;
@@ -107,6 +110,7 @@ int client_command(const arguments& given, typed_secrets& typed) {
   config.warnings.insert(config.warnings.end(), warnings.begin(), warnings.end());
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
+  const std::size_t descriptors = net::raise_descriptor_limit();
 
   const auto identity = reverse::client_identity::claim(config.state_dir, config.server, config.remote_port);
   if (!identity.durable)
@@ -121,13 +125,13 @@ int client_command(const arguments& given, typed_secrets& typed) {
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
   keyring keys(std::move(secrets), config.seed_peers != link::seed_fallback::wish::off, 1);
-  auto options = make_options(config, identity.client, keys);
+  auto options = make_options(config, identity.client, keys, net::descriptors_for_visitors(descriptors));
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
   auto say_ready = [&](const wire::bound_answer& bound) {
-    const std::string line =
-        fmt::format("ready: {} -> {}", wire::to_string(wire::host_port{host, bound.port}), target);
-    announce(printable(line) + '\n');
+    announce(printable(ready_line(host, bound, target)) + '\n');
+    const std::string warning = ready_warning(host, bound);
+    if (!warning.empty()) log::warn("app", "{}", warning);
   };
   reverse::carrier_group client(pool.front().where(), std::move(options), config.carriers,
                                 std::move(say_ready));

@@ -19,6 +19,7 @@ namespace gotunnel::app {
 namespace {
 
 constexpr std::size_t workers_limit = 256;
+constexpr std::size_t visitors_limit = 10'000'000;
 constexpr std::size_t ca_file_limit = 64 * 1024;
 // A few streams with their initial windows: below it even one visitor would be slowed down.
 constexpr std::uint64_t least_memory_limit = 16 * 1024 * 1024;
@@ -205,6 +206,12 @@ const option_set& server_options() {
        {"allow-clients", "CIDRS", "",
         "networks that clients may come from, like 192.0.2.0/24,2001:db8::/32; everybody when empty"},
        {"allow-visitors", "CIDRS", "", "networks that visitors of public ports may come from"},
+       {"max-visitors", "N", "0",
+        "visitors at once; one client's may be four fifths of them, and less the more there are of others; "
+        "0: "
+        "as many as the limit of open files allows"},
+       {"max-visitors-per-address", "N", "0",
+        "visitors at once of one address at one port; 0: twice as many as there is room for others"},
        {"certs", "DIR", "certs", "directory of the certificates; made on first start"},
        {"cert-check", "DURATION", "1m",
         "how often the certificates are looked at: renewed when due, read again when changed"},
@@ -282,6 +289,10 @@ server_config read_server_config(const parsed_options& given) {
       accept(wire::port_set::parse(given.text("allow-ports")), given, "allow-ports", "1024-65535,80,443");
   config.allow_clients = read_networks(given, "allow-clients");
   config.allow_visitors = read_networks(given, "allow-visitors");
+  config.max_visitors =
+      read_number<std::size_t>(given, "max-visitors", 0, visitors_limit, "the count of visitors");
+  config.max_visitors_per_address =
+      read_number<std::size_t>(given, "max-visitors-per-address", 0, visitors_limit, "the count of visitors");
   config.certs = given.text("certs");
   if (config.certs.empty()) throw wrong(given, "certs", "no directory; for example -certs certs");
   config.user = given.text("user");

@@ -4,7 +4,9 @@
 #include "gotunnel/base/error.hpp"
 #include "gotunnel/base/printable.hpp"
 #include "gotunnel/link/greeting_io.hpp"
+#include "gotunnel/net/accept_failure.hpp"
 #include "gotunnel/net/deadline.hpp"
+#include "gotunnel/net/last_error.hpp"
 #include "gotunnel/net/tcp.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
@@ -89,6 +91,7 @@ control_socket::control_socket(const net::executor& where, const std::filesystem
 }
 
 void control_socket::close() {
+  closed_ = true;
   if (!acceptor_.is_open()) return;
   error_code ignored;
   acceptor_.close(ignored);
@@ -114,13 +117,14 @@ void control_socket::open(bool succeeds) {
     std::error_code gone;
     std::filesystem::remove(path_, gone);
   }
+  trouble_.clear();
   error_code ec;
   acceptor_.open(at.protocol(), ec);
   if (ec) return give_up(ec.message());
-  // Before threads are started: the mask is the process's.
-  const mode_t mask = ::umask(0177);
+  // The file that bind() makes gets the mode of the socket (unix(7)): no other thread's files are in between,
+  // as they would be with umask().
+  if (::fchmod(acceptor_.native_handle(), 0600) != 0) return give_up(net::last_error().message());
   acceptor_.bind(at, ec);
-  ::umask(mask);
   if (!ec) acceptor_.listen(static_cast<int>(conversations_limit), ec);
   if (ec) return give_up(ec.message());
   made_ = identity_of(path_);
@@ -141,15 +145,28 @@ asio::awaitable<void> control_socket::serve() {
 }
 
 asio::awaitable<void> control_socket::accept_all() {
-  while (acceptor_.is_open()) {
+  std::optional<net::accept_trouble> trouble;
+  while (!closed_ && trouble_.empty()) {
     protocol::socket next(where_);
     auto [ec] = co_await acceptor_.async_accept(next, net::token);
     const auto state = co_await asio::this_coro::cancellation_state;
     if (ec == asio::error::operation_aborted || state.cancelled() != asio::cancellation_type::none) co_return;
     if (ec) {
-      co_await net::sleep_for(1s); // descriptors have run out, most likely
+      if (!trouble) trouble.emplace(path_.string());
+      const auto kind = trouble->note(ec);
+      if (kind == net::accept_failure::passing) continue;
+      co_await net::sleep_for(trouble->pause());
+      while (kind == net::accept_failure::dead && !closed_) {
+        acceptor_.close(ec);
+        open(identity_of(path_) == made_);
+        if (trouble_.empty()) break;
+        trouble->cannot_listen(trouble_);
+        co_await net::sleep_for(trouble->pause());
+      }
       continue;
     }
+    if (trouble) trouble->over();
+    trouble.reset();
     if (conversations_.size() >= conversations_limit) continue;
     conversations_.spawn("conversation", converse(std::move(next)));
   }

@@ -3,6 +3,7 @@
 #include "gotunnel/app/config.hpp"
 #include "gotunnel/app/console.hpp"
 #include "gotunnel/app/control_socket.hpp"
+#include "gotunnel/app/descriptor_plan.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/keyring.hpp"
 #include "gotunnel/app/passed_socket.hpp"
@@ -17,6 +18,7 @@
 #include "gotunnel/app/upgrade.hpp"
 #include "gotunnel/base/memory_budget.hpp"
 #include "gotunnel/base/output.hpp"
+#include "gotunnel/net/descriptor_limit.hpp"
 #include "gotunnel/reverse/server.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -55,7 +57,7 @@ struct inheritance {
 class server_process {
 public:
   server_process(const parsed_options& options, server_config config, inheritance inherited, starter next,
-                 secret_source secrets);
+                 secret_source secrets, descriptor_plan descriptors);
 
   int run();
 
@@ -76,6 +78,7 @@ private:
   inheritance inherited_;
   service_manager& manager_ = inherited_.manager;
   std::optional<net::parcel_socket>& former_ = inherited_.former;
+  descriptor_plan descriptors_;
   bool succeeds_ = former_.has_value(); ///< another process has served before
   starter next_;
   net::worker_pool pool_;
@@ -98,9 +101,10 @@ private:
 };
 
 server_process::server_process(const parsed_options& options, server_config config, inheritance inherited,
-                               starter next, secret_source secrets)
+                               starter next, secret_source secrets,
+                               descriptor_plan descriptors)
     : config_(std::move(config)), inherited_(std::move(inherited)), next_(std::move(next)),
-      pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
+      descriptors_(std::move(descriptors)), pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
       hangups_(pool_.front().where(), SIGHUP), upgrades_(pool_.front().where(), SIGUSR2),
       // Addresses before certificates: a start that fails on one of them has written nothing.
       door_(open_door(options)), certificates_(open_certificates()),
@@ -138,13 +142,14 @@ link::cert_store server_process::open_certificates() const {
 }
 
 reverse::server_options server_process::options_of_server() const {
-  return {config_.listen,
-          {bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold},
+  return {{bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold,
+           descriptors_.visitors},
           keys_.keys(),
           make_server_context(certificates_, config_.seed_peers),
           config_.allow_clients,
           config_.resume_window,
-          config_.keepalive};
+          config_.keepalive,
+          descriptors_.strangers};
 }
 
 int server_process::run() {
@@ -249,7 +254,10 @@ int server_command(const arguments& given, typed_secrets& typed) {
   typed = {};
   start_log(config.logging, config.warnings);
   memory_budget::of_process().set_limit(config.memory_limit);
-  return server_process(options, std::move(config), std::move(inherited), std::move(next), std::move(secrets))
+  descriptor_plan descriptors = plan_descriptors(net::raise_descriptor_limit(), config);
+  if (!descriptors.trouble.empty()) log::warn("app", "{}", descriptors.trouble);
+  return server_process(options, std::move(config), std::move(inherited), std::move(next), std::move(secrets),
+                        std::move(descriptors))
       .run();
 }
 

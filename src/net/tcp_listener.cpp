@@ -1,12 +1,15 @@
 #include "gotunnel/net/tcp.hpp"
 
-#include "gotunnel/base/log.hpp"
+#include "gotunnel/net/accept_failure.hpp"
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/tcp_options.hpp"
 
 #include <boost/asio/ip/v6_only.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstring>
 
 namespace gotunnel::net {
 namespace {
@@ -15,14 +18,6 @@ using tcp = asio::ip::tcp;
 
 // The kernel caps it at net.core.somaxconn; a burst of visitors should wait there and not be refused.
 constexpr int backlog = 4096;
-
-/// Not the connection's fault and not lasting: descriptors or memory ran out, or the peer left before it was
-/// accepted.
-bool out_of_resources(const error_code& ec) {
-  using namespace boost::system::errc;
-  return ec == too_many_files_open || ec == too_many_files_open_in_system || ec == no_buffer_space ||
-         ec == not_enough_memory;
-}
 
 result<tcp::acceptor> listen_on(const executor& where, const tcp::endpoint& endpoint, bool both_families) {
   tcp::acceptor acceptor(where);
@@ -55,6 +50,22 @@ wire::ip_endpoint to_wire(const tcp::endpoint& endpoint) {
   else
     put(address.to_v4().to_bytes());
   return out;
+}
+
+std::optional<std::pair<wire::ip_endpoint, wire::ip_endpoint>> ends_of(const any_socket& socket) {
+  const auto as_tcp = [](const any_socket::endpoint_type& end) {
+    tcp::endpoint same;
+    same.resize(std::min(end.size(), same.capacity()));
+    std::memcpy(same.data(), end.data(), same.size());
+    return to_wire(same);
+  };
+  error_code ec;
+  const auto ours = socket.local_endpoint(ec);
+  if (ec || (ours.protocol().family() != AF_INET && ours.protocol().family() != AF_INET6))
+    return std::nullopt;
+  const auto theirs = socket.remote_endpoint(ec);
+  if (ec) return std::nullopt;
+  return std::pair(as_tcp(ours), as_tcp(theirs));
 }
 
 std::string to_string(const tcp::endpoint& endpoint) {
@@ -110,26 +121,68 @@ result<tcp_listener> tcp_listener::adopt(const executor& where, descriptor socke
   return tcp_listener(std::move(acceptor), bound);
 }
 
+tcp_listener::tcp_listener(tcp::acceptor acceptor, tcp::endpoint address)
+    : acceptor_(std::move(acceptor)), address_(std::move(address)), resumed_(acceptor_.get_executor()) {
+  asio::ip::v6_only one_family(false);
+  error_code none;
+  if (address_.protocol() == tcp::v6()) acceptor_.get_option(one_family, none);
+  both_families_ = !one_family.value();
+}
+
 task<tcp_listener::accepted> tcp_listener::accept(executor owner) {
-  duration pause = 0ms;
+  std::optional<accept_trouble> trouble;
   for (;;) {
-    if (!acceptor_.is_open()) co_return errc::closed;
+    if (closed_) co_return errc::closed;
     if (paused_) {
       co_await resumed_.wait();
       continue;
     }
     accepted next{tcp::socket(owner), {}};
     auto [ec] = co_await acceptor_.async_accept(next.socket, next.peer, token);
-    if (!ec) co_return next;
+    if (!ec) {
+      if (trouble) trouble->over();
+      co_return next;
+    }
     if (paused_) continue;
-    if (ec == asio::error::operation_aborted || !acceptor_.is_open()) co_return errc::closed;
-    if (!out_of_resources(ec)) continue; // the visitor left while it was queued
-    static log::limit often;
-    if (pause == 0ms)
-      log::error(often, "net", "cannot accept on {}: {}; trying again", to_string(address_), ec.message());
-    pause = std::clamp<duration>(pause * 2, 50ms, 1s);
-    co_await sleep_for(pause);
+    if (ec == asio::error::operation_aborted || closed_) co_return errc::closed;
+    if (!trouble) trouble.emplace(to_string(address_));
+    const accept_failure kind = trouble->note(ec);
+    if (kind == accept_failure::passing) continue;
+    co_await sleep_for(trouble->pause());
+    while (kind == accept_failure::dead && !closed_) {
+      const error_code why = listen_again();
+      if (!why) break;
+      trouble->cannot_listen(why.message());
+      co_await sleep_for(trouble->pause());
+    }
   }
+}
+
+/// The same socket if it can be, which also serves whoever else has it; else another one.
+error_code tcp_listener::listen_again() {
+  error_code ec;
+  if (acceptor_.is_open() && acceptor_.local_endpoint(ec) == address_ && !ec) {
+    // What ended it may have left it shut down, and whoever it accepts would be, too: connect(2) says how a
+    // socket is undone.
+    sockaddr nobody{};
+    nobody.sa_family = AF_UNSPEC;
+    ::connect(acceptor_.native_handle(), &nobody, sizeof nobody);
+    acceptor_.listen(backlog, ec);
+    if (!ec && acceptor_.local_endpoint(ec) == address_ && !ec) return {};
+  }
+  // First: the old one may still have the address. A number that is no socket of ours any more may be
+  // somebody else's, and is not closed.
+  if (acceptor_.is_open()) {
+    descriptor old(acceptor_.release(ec));
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(old.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
+      static_cast<void>(old.release());
+  }
+  auto fresh = listen_on(acceptor_.get_executor(), address_, both_families_);
+  if (!fresh) return fresh.error();
+  acceptor_ = std::move(*fresh);
+  return {};
 }
 
 void tcp_listener::pause() {
@@ -144,6 +197,7 @@ void tcp_listener::resume() {
 }
 
 void tcp_listener::close() {
+  closed_ = true;
   error_code ignored;
   // Taken off the reactor before it is closed: another process may have a copy of the descriptor.
   if (acceptor_.is_open()) const descriptor closed(acceptor_.release(ignored));

@@ -24,6 +24,7 @@ void set_option(int socket, int level, int name, int value) noexcept {
 void tune_near_tcp(int socket) noexcept {
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(socket, IPPROTO_TCP, TCP_INQ, 1);
+  set_option(socket, SOL_SOCKET, SO_OOBINLINE, 1);
 }
 
 void tune_tcp(int socket) noexcept {

@@ -8,8 +8,9 @@ namespace gotunnel::reverse {
 
 carrier_group::carrier_group(net::executor where, client_options options, std::uint8_t carriers,
                              ready_handler ready)
-    : where_(std::move(where)), options_(std::move(options)), ready_(std::move(ready)), carriers_(carriers),
-      tasks_(where_, "reverse"), changed_(where_), port_(options_.remote_port) {}
+    : where_(std::move(where)), options_(std::move(options)), ready_(std::move(ready)),
+      visits_(options_.max_visitors), carriers_(carriers), tasks_(where_, "reverse"), changed_(where_),
+      port_(options_.remote_port) {}
 
 asio::awaitable<void> carrier_group::run() {
   for (std::size_t i = 0; i < carriers_.size(); ++i)

@@ -65,10 +65,22 @@ asio::awaitable<void> client::keep_connected() {
       log::warn(often, "reverse", "{}; the server has forgotten it, so this is a new one", sentence);
       continue;
     }
-    const duration wait = backoff_.next(random01());
+    const duration wait = next_wait();
     report(sentence, wait);
     co_await net::sleep_for(wait);
   }
+}
+
+/// A port of the server's choice is not worth it.
+bool client::waits_in_line() const { return options_.retry && options_.remote_port != 0; }
+
+/// Until the port may be free, when the server knows that; else the backoff's.
+duration client::next_wait() {
+  const duration backoff = backoff_.next(random01());
+  const auto free_in = std::exchange(free_in_, std::nullopt);
+  if (!free_in) return backoff;
+  const auto jitter = std::chrono::duration_cast<duration>(first_retry * random01());
+  return std::min(*free_in + jitter, options_.max_retry_interval);
 }
 
 void client::report(const std::string& trouble, duration wait) {
@@ -199,8 +211,9 @@ asio::awaitable<std::optional<std::string>> client::attempt() {
     owner_.up(number_, answer);
     retire_former();
   };
-  session_ = std::make_shared<client_session>(where_, std::move(server), owner_.port_to_ask(), number_,
-                                              options_.target, std::move(ready), options_.keepalive);
+  const wire::bind_request question{.port = owner_.port_to_ask(), .carrier = number_, .wait = waits_in_line()};
+  session_ = std::make_shared<client_session>(where_, std::move(server), question, options_.target,
+                                              owner_.visits(), std::move(ready), options_.keepalive);
   const auto begin = std::chrono::steady_clock::now();
   const auto latest = session_;
   sessions_.push_back(latest);
@@ -307,6 +320,7 @@ std::string client::explain(const session_outcome& outcome) {
   if (outcome.was_ready) owner_.down();
   if (outcome.refusal) {
     owner_.refused(number_);
+    if (outcome.refusal->free_in_ms) free_in_ = std::chrono::milliseconds(*outcome.refusal->free_in_ms);
     return fmt::format("{} refused -remote-port {}: {}", server_, options_.remote_port,
                        outcome.refusal->message);
   }

@@ -1,6 +1,7 @@
 #include "gotunnel/reverse/client_session.hpp"
 
 #include "gotunnel/base/block_pool.hpp"
+#include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/deadline.hpp"
@@ -19,6 +20,8 @@ constexpr std::uint64_t service = 1;
 constexpr duration answer_limit = 10s;
 // Messages of the server that are looked at before other tasks have their turn.
 constexpr int messages_in_a_turn = 64;
+// For a port whose holder is away: no server keeps a session without a carrier for longer.
+constexpr duration longest_line = 1h;
 constexpr duration header_limit = 10s;
 constexpr duration local_dial_limit = 10s;
 // How long the local service may take to read what had arrived for it whole when the session ended.
@@ -30,13 +33,14 @@ constexpr duration late_visitors = 2s;
 
 } // namespace
 
-client_session::client_session(net::executor where, link::reached server, std::uint16_t remote_port,
-                               std::uint8_t carrier, local_target target, ready_handler ready,
+client_session::client_session(net::executor where, link::reached server, wire::bind_request wanted,
+                               local_target target, local_visits& visits, ready_handler ready,
                                duration keepalive)
-    : where_(std::move(where)), native_(server.native), remote_port_(remote_port), carrier_(carrier),
-      id_(server.session), resume_window_(server.resume_window), keepalive_(keepalive),
-      target_(std::move(target)), ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_),
-      changed_(where_) {
+    : where_(std::move(where)), native_(server.native), wanted_(wanted), id_(server.session),
+      resume_window_(server.resume_window), keepalive_(keepalive), target_(std::move(target)), visits_(visits),
+      ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
+  wanted_.id = service;
+  wanted_.keepalive = wire::keepalive_ms(keepalive_);
   const auto config = mux_config(wire::smux_role::client, server);
   mux_ = std::make_shared<mux::session>(where_, std::move(server.carrier), config, resume_window_);
 }
@@ -71,9 +75,7 @@ asio::awaitable<void> client_session::control() {
   auto stream = mux_->open();
   if (!stream) co_return;
   (*stream)->prioritize();
-  net::deadline late(where_, answer_limit, [this] {
-    if (!outcome_.was_ready && !outcome_.refusal) mux_->abort(errc::timed_out);
-  });
+  expect_answer_within(answer_limit);
   control_ = std::move(*stream);
   // Not one expression: g++ 12 evaluates both arms of a choice that awaits.
   result<> ended;
@@ -84,10 +86,15 @@ asio::awaitable<void> client_session::control() {
   if (!ended) mux_->close(ended.error());
 }
 
+void client_session::expect_answer_within(duration limit) {
+  answer_due_.emplace(where_, limit, [this] {
+    if (!outcome_.was_ready && !outcome_.refusal) mux_->abort(errc::timed_out);
+  });
+}
+
 /// Runs for as long as the control stream does.
 net::task<> client_session::bind_native(mux::mux_stream& stream) {
-  const std::string request =
-      wire::encode(wire::bind_request{service, remote_port_, carrier_, wire::keepalive_ms(keepalive_)});
+  const std::string request = wire::encode(wanted_);
   const auto asked = co_await say(request);
   if (!asked) co_return asked.error();
   wire::control_reader reader;
@@ -129,6 +136,15 @@ std::optional<wire::control_message> client_session::handle(const wire::control_
     if (bound->id == service) opened(*bound);
   } else if (const auto* error = std::get_if<wire::error_answer>(&message)) {
     if (!outcome_.was_ready) outcome_.refusal = *error;
+  } else if (const auto* waiting = std::get_if<wire::waiting_notice>(&message)) {
+    // A carrier that breaks meanwhile has its own window.
+    const auto limit = std::min<duration>(std::chrono::milliseconds(waiting->for_ms), longest_line);
+    expect_answer_within(limit + resume_window_ + answer_limit);
+    log::info(
+        "reverse",
+        "port {} is held by another client, which is away; waiting in line for it, {} s unless that client "
+        "is back before",
+        wanted_.port, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
   } else if (const auto* bye = std::get_if<wire::bye_message>(&message)) {
     static log::limit often;
     log::info(often, "reverse", "the server says goodbye: {}", bye->reason);
@@ -141,7 +157,7 @@ std::optional<wire::control_message> client_session::handle(const wire::control_
 }
 
 net::task<> client_session::bind_seed(mux::mux_stream& stream) {
-  const std::string request = wire::encode_seed_request(remote_port_);
+  const std::string request = wire::encode_seed_request(wanted_.port);
   const auto asked = co_await stream.write(as_bytes(request));
   if (!asked) co_return asked.error();
   const auto line = co_await link::read_line(stream, wire::seed_control_limit);
@@ -153,7 +169,7 @@ net::task<> client_session::bind_seed(mux::mux_stream& stream) {
         wire::error_answer{service, std::string(wire::control_code::port_unavailable), answer->message};
     co_return errc::refused;
   }
-  opened(wire::bound_answer{service, remote_port_, answer->message});
+  opened(wire::bound_answer{service, wanted_.port, answer->message});
   co_return co_await stream.shut();
 }
 
@@ -177,18 +193,30 @@ asio::awaitable<void> client_session::accept_visitors() {
 }
 
 asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) {
-  if (native_) {
-    const auto header = co_await read_header(*inside);
-    if (!header) co_return;
+  local_visits::visit here(visits_);
+  if (!here.admitted()) {
+    counters::add(counter::visitors_crowded);
+    co_return turn_away(*inside, crowd_reports_,
+                        fmt::format("{} visitors are there, as many as the limit of open files leaves room "
+                                    "for; raise it (`ulimit -n`, LimitNOFILE= of the unit)",
+                                    visits_.size()));
   }
+  wire::proxy_header header;
+  if (native_) {
+    const auto read = co_await read_header(*inside);
+    if (!read) co_return;
+    header = *read;
+  }
+  if (leads_back(here, header)) co_return turn_away_loop(*inside);
   auto socket = co_await dial_target(!inside->waiting().empty());
   if (!socket) {
-    static log::limit often(5s, 1);
     const auto name_trouble = net::lookup_trouble(socket.error());
-    log::warn(often, "reverse", "cannot reach the local service {}: {}; check -local-target",
-              wire::to_string(target_), name_trouble.empty() ? socket.error().message() : name_trouble);
-    co_return inside->reset(wire::smux_reset_reason::unreachable);
+    co_return turn_away(*inside, dial_reports_,
+                        fmt::format("cannot reach the local service {}: {}; check -local-target",
+                                    wire::to_string(target_),
+                                    name_trouble.empty() ? socket.error().message() : name_trouble));
   }
+  if (leads_back(here, header, *socket)) co_return turn_away_loop(*inside);
   net::socket_stream local(std::move(*socket), net::socket_stream::purpose::visitor,
                            wire::to_string(target_));
   const auto totals = co_await net::splice(*inside, local);
@@ -196,15 +224,46 @@ asio::awaitable<void> client_session::serve_visitor(mux::mux_stream_ptr inside) 
              totals.failure ? ", " : "", totals.failure ? totals.failure.message() : "");
 }
 
-/// The visitor's address, ahead of its bytes. Nobody here needs it yet; the stream must not reach the service
-/// with it.
-net::task<> client_session::read_header(mux::mux_stream& inside) {
+void client_session::turn_away(mux::mux_stream& inside, rate_limit& reports, const std::string& why) {
+  const auto held_back = reports.allow(std::chrono::steady_clock::now());
+  if (held_back)
+    log::warn("reverse", "{}{}", why,
+              *held_back > 0 ? fmt::format(" ({} more visitors turned away)", *held_back) : "");
+  inside.reset(wire::smux_reset_reason::unreachable);
+}
+
+void client_session::turn_away_loop(mux::mux_stream& inside) {
+  turn_away(inside, loop_reports_,
+            fmt::format("the local service {} is this client's own public port: what goes there comes back "
+                        "as a visitor; give -local-target the address of the service itself",
+                        wire::to_string(target_)));
+}
+
+/// The port of the target, when the visitor dialled the same one: only then can the two be the same service.
+bool client_session::may_lead_back(const wire::proxy_header& header) const {
+  const auto* const target = std::get_if<wire::host_port>(&target_);
+  return target != nullptr && header.peer && header.peer->destination.port == target->port;
+}
+
+bool client_session::leads_back(local_visits::visit& here, const wire::proxy_header& header) const {
+  return may_lead_back(header) && here.came_by(*header.peer);
+}
+
+bool client_session::leads_back(local_visits::visit& here, const wire::proxy_header& header,
+                                const net::any_socket& local) const {
+  if (!may_lead_back(header)) return false;
+  const auto ends = net::ends_of(local);
+  return ends && here.dialled({ends->first, ends->second});
+}
+
+/// The visitor's address, ahead of its bytes. The stream must not reach the service with it.
+net::task<wire::proxy_header> client_session::read_header(mux::mux_stream& inside) {
   // It comes with the stream's opening, and so is there already.
   const auto there = wire::read_proxy_header(inside.waiting());
   if (!there) co_return there.error();
   if (*there) {
     inside.consume((*there)->size);
-    co_return result<>();
+    co_return (*there)->header;
   }
   constexpr std::size_t fixed = 16; // proxy-protocol.txt 2.2: signature, command, family, length
   // It may come in two parts, with the loss of a carrier in between.
@@ -221,7 +280,7 @@ net::task<> client_session::read_header(mux::mux_stream& inside) {
   const auto header = wire::read_proxy_header(bytes.first(fixed + rest));
   if (!header) co_return header.error();
   if (!*header) co_return errc::broken_frame;
-  co_return result<>();
+  co_return (*header)->header;
 }
 
 net::task<net::any_socket> client_session::dial_target(bool speaks) {

@@ -35,10 +35,18 @@ void holder_set::turn_away(const port_holder& holder) {
   if (found != places_.end()) found->over = true;
 }
 
-bool holder_set::set_away(const port_holder& holder, bool away) {
+bool holder_set::set_away(const port_holder& holder, bool away, time_point until) {
   const auto found = std::find_if(places_.begin(), places_.end(), of(holder));
-  if (found != places_.end()) found->away = away;
-  return found != places_.end();
+  if (found == places_.end()) return false;
+  found->away = away;
+  found->until = until;
+  return true;
+}
+
+time_point holder_set::gone_by() const {
+  time_point last{};
+  for (const place& each : places_) last = std::max(last, each.until);
+  return last;
 }
 
 bool holder_set::all_away() const {

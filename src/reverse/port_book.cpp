@@ -1,12 +1,10 @@
 #include "gotunnel/reverse/port_book.hpp"
 
-#include "gotunnel/base/counters.hpp"
 #include "gotunnel/base/log.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/ask.hpp"
-#include "gotunnel/net/move_socket.hpp"
+#include "gotunnel/reverse/bind_refusal.hpp"
 
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
 #include <chrono>
@@ -25,25 +23,11 @@ constexpr int kernel_attempts = 64;
 // A program that took a port which was not listened on for a while may leave it.
 constexpr duration listen_again = 1s;
 
-error_answer refusal(const bind_question& question, std::string_view why, std::string message) {
-  return {question.service, std::string(why), std::move(message)};
-}
-
-error_answer unavailable(const bind_question& question, const error_code& why) {
-  return refusal(question, code::port_unavailable,
-                 fmt::format("the server cannot listen on port {}: {}; choose another -remote-port, or stop "
-                             "what uses this one on the server",
-                             question.port, why.message()));
-}
-
-error_answer shutting_down(const bind_question& question) {
-  return refusal(question, code::shutting_down, "the server is shutting down; try again later");
-}
-
 } // namespace
 
 port_book::port_book(net::executor front, port_policy policy)
-    : front_(std::move(front)), policy_(std::move(policy)), tasks_(front_, "reverse") {}
+    : front_(std::move(front)), policy_(std::move(policy)), quota_(policy_.limits),
+      tasks_(front_, "reverse") {}
 
 asio::awaitable<wire::control_message> port_book::bind_here(bind_question question) {
   const std::uint16_t port = question.port;
@@ -67,6 +51,7 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
     co_return give(question, asked);
   }
   if (closed_) co_return shutting_down(question);
+  if (count_ports(question) >= ports_of_a_client) co_return too_many_ports(question);
 
   auto door = listen(port);
   if (!door && port != 0) co_return unavailable(question, door.error());
@@ -75,6 +60,7 @@ asio::awaitable<wire::control_message> port_book::bind_here(bind_question questi
                       fmt::format("no port is free within -allow-ports {}", policy_.allowed.to_string()));
   const std::uint16_t chosen = door->address().port();
   const auto fresh = std::make_shared<public_port>(chosen, question);
+  fresh->crowd = quota_.crowd_of(fresh->client());
   ports_.emplace(chosen, fresh);
   open(fresh, std::move(*door));
   static log::limit often;
@@ -102,6 +88,7 @@ wire::control_message port_book::give(const bind_question& question, const publi
   }
   for (const holder_ptr& each : former) asio::post(each->where(), [each] { each->superseded(); });
   if (const error_code why = tend(at)) {
+    refuse_line(held);
     ports_.erase(held.number);
     return unavailable(question, why);
   }
@@ -120,6 +107,7 @@ void port_book::open(const public_port_ptr& held, net::door door) {
 error_code port_book::tend(const public_port_ptr& held) {
   if (!held->holders.all_away()) {
     held->hold.reset();
+    refuse_line(*held);
     if (held->door) return {};
     auto again = listen(held->number);
     if (!again) return again.error();
@@ -139,9 +127,9 @@ error_code port_book::tend(const public_port_ptr& held) {
   return {};
 }
 
-void port_book::away(const port_holder& holder) {
+void port_book::away(const port_holder& holder, time_point until) {
   for (const auto& [port, each] : ports_)
-    if (each->holders.set_away(holder, true)) (void)tend(each);
+    if (each->holders.set_away(holder, true, until)) (void)tend(each);
 }
 
 void port_book::back(const port_holder& holder) {
@@ -165,13 +153,13 @@ void port_book::try_again(const public_port_ptr& held) {
 
 asio::awaitable<wire::control_message> port_book::bind(bind_question question) {
   // Answered by a task of the book on the front worker.
-  auto put = [this, &question](answer_function answer) {
+  auto put = [this, &question](bind_answer answer) {
     tasks_.spawn("bind", bind_and_answer(std::move(question), std::move(answer)));
   };
   co_return co_await net::ask_later<wire::control_message>(front_, std::move(put));
 }
 
-asio::awaitable<void> port_book::bind_and_answer(bind_question question, answer_function answer) {
+asio::awaitable<void> port_book::bind_and_answer(bind_question question, bind_answer answer) {
   auto outcome = co_await bind_here(std::move(question));
   answer(std::move(outcome));
 }
@@ -186,12 +174,7 @@ asio::awaitable<std::optional<error_answer>> port_book::settle(const bind_questi
 
   const bool same_client =
       held->identity && question.identity && held->identity->first == question.identity->first;
-  if (!same_client)
-    co_return refusal(
-        question, code::port_held,
-        fmt::format(
-            "port {} is held by the client at {} since {}; stop that client or choose another -remote-port",
-            port, held->client_address, held->held_since()));
+  if (!same_client) co_return port_held(question, *held);
   if (held->identity->second == question.identity->second) co_return std::nullopt;
 
   const bool alive = co_await anybody_alive(held->holders.everybody());
@@ -249,52 +232,6 @@ result<net::door> port_book::listen(std::uint16_t port) const {
   return make_error_code(errc::limit_exceeded);
 }
 
-asio::awaitable<void> port_book::accept_visitors(public_port_ptr port,
-                                                 std::shared_ptr<net::tcp_listener> listener) {
-  for (;;) {
-    // Whose turn it is may change before somebody comes: mostly it does not, and the socket need not move.
-    const auto* const expected = port->holders.next();
-    const auto where = expected != nullptr ? expected->holder->where() : front_;
-    auto next = co_await listener->accept(where);
-    if (!next) co_return;
-    if (policy_.visitors.permits(net::to_wire(next->peer)))
-      hand_over(port, std::move(next->socket), next->peer);
-    else
-      turn_away(next->peer, port->number);
-  }
-}
-
-/// Drops the socket, which closes it, when all holders are over.
-void port_book::hand_over(const public_port_ptr& port, asio::ip::tcp::socket socket,
-                          asio::ip::tcp::endpoint peer) {
-  const auto* const next = port->holders.next();
-  if (next == nullptr) return;
-  const auto holder = next->holder;
-  // It was accepted for another worker's session when the port changed hands meanwhile.
-  visitor who(net::move_socket(holder->where(), std::move(socket)), std::move(peer), next->service,
-              port->holders.admit(*next));
-  if (!who.socket.is_open()) return;
-  auto hand = [this, port, holder, who = std::move(who)]() mutable {
-    auto back = holder->welcome(std::move(who));
-    if (!back) return;
-    // It ends only once, for this holder is not asked again.
-    auto hand_on = [this, port, holder, who = std::move(*back)]() mutable {
-      port->holders.turn_away(*holder);
-      hand_over(port, std::move(who.socket), std::move(who.peer));
-    };
-    asio::post(front_, std::move(hand_on));
-  };
-  asio::dispatch(holder->where(), std::move(hand));
-}
-
-void port_book::turn_away(const asio::ip::tcp::endpoint& who, std::uint16_t port) {
-  counters::add(counter::visitors_not_allowed);
-  const auto held_back = reports_.allow(std::chrono::steady_clock::now());
-  if (!held_back) return;
-  log::warn("reverse", "visitor {} of port {} is not in -allow-visitors{}", net::to_string(who), port,
-            also_held_back(*held_back));
-}
-
 void port_book::release(const port_holder& holder, std::uint16_t port) {
   const auto found = ports_.find(port);
   if (found == ports_.end() || !found->second->holders.remove(holder)) return;
@@ -305,6 +242,7 @@ void port_book::release(const port_holder& holder, std::uint16_t port) {
     (void)tend(found->second); // nobody came: nothing is opened
     return;
   }
+  if (pass_on(found->second)) return;
   found->second->shut();
   static log::limit often;
   log::info(often, "reverse", "port {} closed", port);
@@ -312,6 +250,7 @@ void port_book::release(const port_holder& holder, std::uint16_t port) {
 }
 
 void port_book::release_all(const port_holder& holder) {
+  for (const auto& [port, each] : ports_) leave_line(holder, port);
   for (auto each = ports_.begin(); each != ports_.end();) {
     const auto next = std::next(each);
     release(holder, each->first);
@@ -327,7 +266,10 @@ std::vector<held_port> port_book::held() const {
 
 void port_book::close() {
   closed_ = true;
-  for (const auto& [port, each] : ports_) each->shut();
+  for (const auto& [port, each] : ports_) {
+    refuse_line(*each);
+    each->shut();
+  }
   ports_.clear();
 }
 

@@ -28,6 +28,7 @@ void port_book::adopt(public_port_ptr port, net::door door) {
 void port_book::leave(std::uint16_t port) {
   const auto found = ports_.find(port);
   if (found == ports_.end()) return;
+  refuse_line(*found->second);
   found->second->shut();
   ports_.erase(found);
 }

@@ -21,14 +21,6 @@ server::server(net::worker_pool& pool, server_options options)
 
 server::~server() = default;
 
-void server::start() {
-  auto opened = net::tcp_listener::open(front_, options_.listen);
-  if (!opened) throw boost::system::system_error(opened.error());
-  net::door door;
-  door.add(std::move(*opened));
-  start(std::move(door));
-}
-
 void server::start(net::door door) {
   door_ = std::move(door);
   for (const auto& each : door_.listeners()) tasks_.spawn("accept clients", accept_clients(each));

@@ -15,7 +15,6 @@ namespace code = wire::control_code;
 
 // A client that proved the secret opens its control stream at once.
 constexpr duration control_limit = 10s;
-constexpr std::size_t binds_limit = 64;
 constexpr std::size_t unsaid_limit = 64;
 // Messages that are no JSON before the session is ended: a peer that keeps sending them is broken.
 constexpr int garbage_limit = 8;
@@ -148,14 +147,7 @@ server_session::reply_to(const wire::control_message& message) {
   if (const auto* ping = std::get_if<wire::ping_message>(&message)) co_return wire::pong_message{ping->id};
   if (const auto* answer = std::get_if<wire::pong_message>(&message)) pong(answer->id, true);
   if (std::holds_alternative<wire::bye_message>(message)) mux_->peer_leaves();
-  if (const auto* unbind = std::get_if<wire::unbind_request>(&message)) {
-    const auto found = binds_.find(unbind->id);
-    if (found == binds_.end()) co_return std::nullopt;
-    const std::uint16_t port = found->second;
-    binds_.erase(found);
-    auto release = [this, port] { book_.release(*this, port); };
-    co_await net::ask(front_, release);
-  }
+  if (const auto* gone = std::get_if<wire::unbind_request>(&message)) co_await unbind(gone->id);
   if (const auto* unknown = std::get_if<wire::unknown_message>(&message)) {
     const auto why = unknown->problem.empty() ? code::unknown_type : code::bad_message;
     const std::string text = unknown->problem.empty()
@@ -167,49 +159,12 @@ server_session::reply_to(const wire::control_message& message) {
   co_return std::nullopt;
 }
 
-asio::awaitable<wire::control_message> server_session::bind(wire::bind_request wanted) {
-  auto outcome = co_await try_bind(wanted);
-  if (auto* bound = std::get_if<wire::bound_answer>(&outcome)) {
-    binds_[wanted.id] = bound->port;
-    agree_on_keepalive(wanted.keepalive, *bound);
-  }
-  if (const auto* refused = std::get_if<wire::error_answer>(&outcome)) {
-    counters::add(counter::binds_refused);
-    report(refused->message);
-  }
-  co_return outcome;
-}
-
 /// The client follows when it reads the answer, which comes soon enough for the limit that it has until then.
 void server_session::agree_on_keepalive(std::uint32_t wanted, wire::bound_answer& answer) {
   if (wanted == 0) return;
   keepalive_ = wire::agreed_keepalive(wished_keepalive_, wanted);
   mux_->set_keepalive(keepalive_);
   answer.keepalive = wire::keepalive_ms(keepalive_);
-}
-
-asio::awaitable<wire::control_message> server_session::try_bind(wire::bind_request wanted) {
-  if (stopping_)
-    co_return wire::error_answer{wanted.id, std::string(code::shutting_down),
-                                 "the server is shutting down; try again later"};
-  if (binds_.size() >= binds_limit)
-    co_return wire::error_answer{wanted.id, std::string(code::too_many_binds),
-                                 fmt::format("a client may hold at most {} ports", binds_limit)};
-  if (binds_.contains(wanted.id))
-    co_return wire::error_answer{wanted.id, std::string(code::duplicate_bind),
-                                 fmt::format("bind {} is in use", wanted.id)};
-
-  bind_question question;
-  question.port = wanted.port;
-  question.service = wanted.id;
-  question.carrier = wanted.carrier;
-  question.holder = shared_from_this();
-  question.client_address = client_;
-  if (native_) question.identity.emplace(hello_.client, hello_.instance);
-  auto answer = co_await book_.bind(std::move(question));
-  // The book could not say so of a port that was not ours yet.
-  if (mux_->waiting()) co_await net::ask(front_, [this] { book_.away(*this); });
-  co_return answer;
 }
 
 /// A client with the secret may still ask for nonsense all day long, and on a new session each time.

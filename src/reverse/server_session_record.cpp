@@ -5,6 +5,7 @@ namespace gotunnel::reverse {
 
 server_session::readiness server_session::handover_readiness() const {
   if (!native_ || !resumes() || stopping_ || mux_->closing()) return readiness::never;
+  if (!in_line_.empty()) return readiness::never; // it has no port, and asks the next process for one
   if (control_ && !control_->alive()) return readiness::never;
   // A client that has just come, that waits for an answer, or that others wait for.
   if (!control_ || !saying_ || replying_ || !pings_.empty()) return readiness::busy;

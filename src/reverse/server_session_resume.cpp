@@ -25,11 +25,13 @@ asio::awaitable<void> server_session::watch_carrier() {
   }
 }
 
+/// What it holds is free when its window is over, or soon after.
 asio::awaitable<void> server_session::tell_away() {
-  co_await net::ask(front_, [this] {
-    book_.away(*this);
+  auto tell = [this, until = std::chrono::steady_clock::now() + resume_window_] {
+    book_.away(*this, until);
     if (seat_) seat_->away(weak_from_this());
-  });
+  };
+  co_await net::ask(front_, tell);
 }
 
 asio::awaitable<void> server_session::tell_back() {

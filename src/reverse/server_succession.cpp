@@ -50,6 +50,11 @@ private:
     std::shared_ptr<server_session> session;
     hall* home;
   };
+  /// By whom visitors of a port are counted.
+  struct counted {
+    std::shared_ptr<visitor_ticket::count> visitors;
+    visitor_crowd_ptr crowd;
+  };
   struct open_port {
     public_port_ptr port;
     net::door door;
@@ -99,8 +104,9 @@ private:
     };
     auto port = public_port::load(record, holder);
     if (!port) return errc::broken_frame;
+    port->crowd = owner_.book_.quota().crowd_of(port->client());
     for (const auto& each : port->holders.places())
-      counts_.try_emplace({each.holder.get(), each.service}, each.visitors);
+      counts_.try_emplace({each.holder.get(), each.service}, counted{each.visitors, port->crowd});
     ports_.push_back({std::move(port), {}});
     ++totals_.ports;
     return attached ? add_listener(ports_.back().door, std::move(attached)) : result<>();
@@ -134,15 +140,17 @@ private:
     if (ec) return ec;
     static_cast<void>(attached.release());
     ++totals_.visitors;
-    visitor who(std::move(socket), std::move(peer), service, ticket(session, service));
+    const counted at = counted_at(session, service);
+    visitor_seat seat = visitor_quota::readmit(at.crowd, wire::source_of(net::to_wire(peer)));
+    visitor who(std::move(socket), std::move(peer), service, visitor_ticket(at.visitors), std::move(seat));
     return session.readmit(std::move(who), record);
   }
 
-  [[nodiscard]] visitor_ticket ticket(const port_holder& holder, std::uint64_t service) const {
+  [[nodiscard]] counted counted_at(const port_holder& holder, std::uint64_t service) const {
     const auto found = counts_.find({&holder, service});
-    // None: the port was given up before.
-    return visitor_ticket(found == counts_.end() ? std::make_shared<visitor_ticket::count>(0)
-                                                 : found->second);
+    if (found != counts_.end()) return found->second;
+    // The port was given up before.
+    return {std::make_shared<visitor_ticket::count>(0), owner_.book_.quota().crowd_of(std::nullopt)};
   }
 
   [[nodiscard]] result<> take_end(record_reader& record) {
@@ -159,7 +167,7 @@ private:
   net::door door_;
   std::map<wire::peer_id, newcomer> sessions_;
   std::vector<open_port> ports_;
-  std::map<std::pair<const port_holder*, std::uint64_t>, std::shared_ptr<visitor_ticket::count>> counts_;
+  std::map<std::pair<const port_holder*, std::uint64_t>, counted> counts_;
   handover_totals totals_;
 };
 

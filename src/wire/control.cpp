@@ -21,6 +21,7 @@ std::string_view name_of(const bind_request&) { return "bind"; }
 std::string_view name_of(const unbind_request&) { return "unbind"; }
 std::string_view name_of(const bound_answer&) { return "bound"; }
 std::string_view name_of(const error_answer&) { return "error"; }
+std::string_view name_of(const waiting_notice&) { return "waiting"; }
 std::string_view name_of(const ping_message&) { return "ping"; }
 std::string_view name_of(const pong_message&) { return "pong"; }
 std::string_view name_of(const renew_message&) { return "renew"; }
@@ -46,6 +47,7 @@ struct member_writer {
     to["id"] = m.id, to["port"] = m.port;
     if (m.carrier != 0) to["carrier"] = m.carrier;
     if (m.keepalive != 0) to["keepalive"] = m.keepalive;
+    if (m.wait) to["wait"] = true;
   }
   void operator()(const unbind_request& m) const { to["id"] = m.id; }
   void operator()(const bound_answer& m) const {
@@ -56,7 +58,9 @@ struct member_writer {
   void operator()(const error_answer& m) const {
     if (m.id) to["id"] = *m.id;
     to["code"] = clipped(m.code), to["message"] = clipped(m.message);
+    if (m.free_in_ms) to["free_in_ms"] = *m.free_in_ms;
   }
+  void operator()(const waiting_notice& m) const { to["id"] = m.id, to["for_ms"] = m.for_ms; }
   void operator()(const ping_message& m) const { to["id"] = m.id; }
   void operator()(const pong_message& m) const { to["id"] = m.id; }
   void operator()(const renew_message&) const {}
@@ -104,6 +108,24 @@ public:
     if (!right) complain("\"keepalive\" must be milliseconds, an integer of 32 bits");
     return right ? static_cast<std::uint32_t>(*number) : 0;
   }
+  bool flag_if_any(std::string_view name) {
+    const auto* value = from_.if_contains({name.data(), name.size()});
+    if (value == nullptr) return false;
+    if (!value->is_bool()) complain("\"" + std::string{name} + "\" must be true or false");
+    return value->is_bool() && value->get_bool();
+  }
+  std::optional<std::uint32_t> milliseconds_if_any(std::string_view name) {
+    const auto* value = from_.if_contains({name.data(), name.size()});
+    if (value == nullptr) return std::nullopt;
+    const auto number = as_unsigned(*value);
+    const bool right = number && *number <= std::numeric_limits<std::uint32_t>::max();
+    if (!right) complain("\"" + std::string{name} + "\" must be an integer of 32 bits, not negative");
+    return right ? std::optional(static_cast<std::uint32_t>(*number)) : std::nullopt;
+  }
+  std::uint32_t milliseconds(std::string_view name) {
+    if (!from_.contains({name.data(), name.size()})) complain("\"" + std::string{name} + "\" is missing");
+    return milliseconds_if_any(name).value_or(0);
+  }
   std::string text(std::string_view name) {
     const auto* value = from_.if_contains({name.data(), name.size()});
     const auto* string = value == nullptr ? nullptr : value->if_string();
@@ -127,12 +149,16 @@ private:
 // In the braces below the members are read from left to right, as the language promises.
 control_message read_members(std::string_view type, member_reader& from) {
   if (type == "bind")
-    return bind_request{from.id(), from.port(), from.carrier_if_any(), from.keepalive_if_any()};
+    return bind_request{from.id(), from.port(), from.carrier_if_any(), from.keepalive_if_any(),
+                        from.flag_if_any("wait")};
   if (type == "unbind") return unbind_request{from.id()};
   if (type == "bound")
     return bound_answer{from.id(), from.port(), from.text("address"), from.carrier_if_any(),
                         from.keepalive_if_any()};
-  if (type == "error") return error_answer{from.id_if_any(), from.text("code"), from.text("message")};
+  if (type == "error")
+    return error_answer{from.id_if_any(), from.text("code"), from.text("message"),
+                        from.milliseconds_if_any("free_in_ms")};
+  if (type == "waiting") return waiting_notice{from.id(), from.milliseconds("for_ms")};
   if (type == "ping") return ping_message{from.id()};
   if (type == "pong") return pong_message{from.id()};
   if (type == "renew") return renew_message{};

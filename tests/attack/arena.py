@@ -105,11 +105,12 @@ class Arena:
         self.processes.await_that(lambda: "serving" in self.processes.log("service"), "the service", PATIENCE)
         return port
 
-    def start_client(self, name, target, *more, state=None):
-        """Its public port, when that is open. `state`: the name of the client whose id it has."""
+    def start_client(self, name, target, *more, state=None, before=()):
+        """Its public port, when that is open. `state`: the name of the client whose id it has. `before`: words that the command
+        runs behind."""
         public = machine.free_port()
         self.processes.start(name, [
-            self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt", "-state-dir",
+            *before, self.gotunnel, "client", "-secret-file", self.secret, "-ca", self.certs / "ca.crt", "-state-dir",
             self.place / f"state-{state or name}", "-server", f"127.0.0.1:{self.port}", "-remote-port", public, "-local-target",
             f"127.0.0.1:{target}", "-grace", "1s", *more])
         self.processes.await_that(lambda: "ready: " in self.processes.log(name), name, PATIENCE)

@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(new_visitors_wait_for_the_hold_are_then_refused_and_let_in_
   const words elsewhere{"-state-dir", s.room.file("other")};
   client_process other(s.room, s.server, s.echo.port(),
                        {.more = elsewhere, .remote_port = port, .wait_until_ready = false});
-  BOOST_TEST(other.child().wait_for(output::err, "is held by the client", patience).has_value());
+  BOOST_TEST(other.child().wait_for(output::err, "waiting in line for it", patience).has_value());
   BOOST_TEST(other.stop() == 0);
 
   s.way.block(false);

@@ -80,6 +80,27 @@ BOOST_AUTO_TEST_CASE(a_service_that_ends_its_side_still_hears_the_whole_visitor)
   BOOST_TEST(arrived.get() == 3 * mebibyte);
 }
 
+BOOST_AUTO_TEST_CASE(an_urgent_byte_is_read_in_its_place_both_ways) {
+  const auto say = [](const loopback_socket& to) {
+    to.write("before");
+    if (::send(to.descriptor(), "!", 1, MSG_OOB) != 1) throw std::runtime_error("cannot send an urgent byte");
+    to.write("after");
+  };
+  std::promise<std::string> heard;
+  const tunnel t([&](loopback_socket& visitor) {
+    heard.set_value(visitor.read(12));
+    say(visitor);
+    visitor.shutdown_write();
+  });
+  const auto visitor = t.visitor();
+  say(visitor);
+  visitor.shutdown_write();
+  auto arrived = heard.get_future();
+  BOOST_REQUIRE((arrived.wait_for(patience) == std::future_status::ready));
+  BOOST_TEST(arrived.get() == "before!after");
+  BOOST_TEST(read_to_end(visitor) == "before!after");
+}
+
 BOOST_AUTO_TEST_CASE(a_reset_stays_a_reset_both_ways) {
   std::promise<how> service_saw;
   {

@@ -43,8 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   log::divert(&nowhere);
   fuzz_input input({reinterpret_cast<const std::byte*>(data), size});
   net::worker_pool pool(2);
-  server next(pool, {{"127.0.0.1", 0},
-                     {{asio::ip::address_v4::loopback()}, no_ports()},
+  server next(pool, {{{asio::ip::address_v4::loopback()}, no_ports()},
                      testing::right_keys(),
                      *testing::tls_contexts::common().server});
   auto ends = net::parcel_socket::pair().value();

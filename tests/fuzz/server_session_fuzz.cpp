@@ -128,7 +128,8 @@ private:
     asio::ip::tcp::socket socket(where_);
     socket.assign(asio::ip::tcp::v4(), pair[1]);
     const asio::ip::tcp::endpoint from(asio::ip::make_address_v4("192.0.2.9"), 4711);
-    (void)session_->welcome({std::move(socket), from, 1, visitor_ticket(counted_)});
+    (void)session_->welcome(
+        {std::move(socket), from, 1, visitor_ticket(counted_), visitor_quota::readmit(crowd_, {})});
   }
   asio::awaitable<void> come_back(unsigned generation, unsigned missing) {
     wire::client_hello hello;
@@ -172,6 +173,7 @@ private:
   std::shared_ptr<server_session> session_;
   std::deque<net::descriptor> visitors_;
   std::shared_ptr<visitor_ticket::count> counted_ = std::make_shared<visitor_ticket::count>(0);
+  visitor_crowd_ptr crowd_ = visitor_quota({}).crowd_of(std::nullopt);
   std::uint64_t heard_ = 0; ///< bytes that were said to the server, some of them in vain
   int pongs_ = 0;
   bool over_ = false;

@@ -6,6 +6,10 @@
 
 #include <boost/system/errc.hpp>
 
+#include <ctime>
+#include <optional>
+#include <system_error>
+
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -41,6 +45,12 @@ asio::awaitable<void> accept_one(tcp_listener& from, std::optional<tcp_listener:
     got.emplace(std::move(*next));
   else
     outcome = next.error();
+}
+
+bool listens(int socket) {
+  int does = 0;
+  socklen_t size = sizeof does;
+  return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &does, &size) == 0 && does != 0;
 }
 
 bool has_ipv6() {
@@ -201,6 +211,115 @@ BOOST_AUTO_TEST_CASE(closed_while_it_waits_for_better_times_it_ends) {
     const no_descriptors poor;
     tasks.spawn("accept", accept_one(*door, got, outcome));
     co_await until([&log] { return log.take("cannot accept on"); });
+    door->close();
+    co_await tasks.join();
+    BOOST_TEST((outcome == errc::closed));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_that_was_made_to_listen_no_more_listens_again) {
+  // An address of the system's choice and one that was asked for: only the latter stays with a dead socket.
+  for (const bool chosen : {true, false}) {
+    run([chosen](log_capture& log) -> asio::awaitable<void> {
+      const auto where = co_await asio::this_coro::executor;
+      auto door = tcp_listener::open(where, {"127.0.0.1", chosen ? std::uint16_t{0} : free_port()});
+      BOOST_TEST_REQUIRE(door.has_value());
+      const auto address = door->address();
+      for (int round = 0; round < 2; ++round) {
+        std::optional<tcp_listener::accepted> got;
+        error_code outcome;
+        net::task_group tasks(where, "test");
+        tasks.spawn("accept", accept_one(*door, got, outcome));
+        co_await yield(5);
+        BOOST_TEST(::shutdown(door->handle(), SHUT_RD) == 0);
+        co_await until([&log] { return log.take("nobody listens on 127.0.0.1:"); });
+        std::optional<loopback_socket> visitor;
+        co_await until([&] {
+          try {
+            visitor = loopback_socket::connect(address.port());
+          } catch (const std::system_error&) { // not yet
+          }
+          return visitor.has_value();
+        });
+        co_await tasks.join();
+        BOOST_TEST(got.has_value());
+        BOOST_TEST(door->address() == address);
+      }
+    });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_adopted_socket_listens_again_for_all_who_have_it) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    const auto port = free_port();
+    const auto theirs = tcp_listener::open(where, {"", port});
+    BOOST_TEST_REQUIRE(theirs.has_value());
+    const int copy = ::dup(const_cast<tcp_listener&>(*theirs).handle());
+    auto door = tcp_listener::adopt(where, net::descriptor(copy));
+    BOOST_TEST_REQUIRE(door.has_value());
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group tasks(where, "test");
+    tasks.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    BOOST_TEST(::shutdown(copy, SHUT_RD) == 0);
+    co_await until([&log] { return log.take("nobody listens on"); });
+    co_await until([&] { return listens(copy); });
+    BOOST_TEST(door->handle() == copy);
+    BOOST_TEST(listens(const_cast<tcp_listener&>(*theirs).handle()));
+    const auto visitor = loopback_socket::connect(port);
+    co_await tasks.join();
+    BOOST_TEST(got.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_another_has_meanwhile_is_waited_for) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    const auto port = door->address().port();
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group tasks(where, "test");
+    tasks.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    // Dead, and its address free for others: as a socket whose port the system chose.
+    BOOST_TEST(::shutdown(door->handle(), SHUT_RD) == 0);
+    std::optional<tcp_listener> thief;
+    auto opened = tcp_listener::open(where, {"127.0.0.1", port});
+    BOOST_TEST_REQUIRE(opened.has_value());
+    thief.emplace(std::move(*opened));
+    co_await until([&log] { return log.take("nobody listens on"); });
+    co_await until([&log] { return log.take("cannot listen on 127.0.0.1:"); });
+    const auto spent = std::clock();
+    co_await pause(200ms);
+    BOOST_TEST(1000 * (std::clock() - spent) / CLOCKS_PER_SEC < 100); // milliseconds: it does not spin
+    thief->close();
+    std::optional<loopback_socket> visitor;
+    co_await until([&] {
+      try {
+        visitor = loopback_socket::connect(port);
+      } catch (const std::system_error&) { // not yet
+      }
+      return visitor.has_value();
+    });
+    co_await tasks.join();
+    BOOST_TEST(got.has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(closed_while_it_cannot_listen_again_it_ends) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    auto door = tcp_listener::open(where, {"127.0.0.1", 0});
+    std::optional<tcp_listener::accepted> got;
+    error_code outcome;
+    net::task_group tasks(where, "test");
+    tasks.spawn("accept", accept_one(*door, got, outcome));
+    co_await yield(5);
+    BOOST_TEST(::shutdown(door->handle(), SHUT_RD) == 0);
+    co_await until([&log] { return log.take("nobody listens on"); });
     door->close();
     co_await tasks.join();
     BOOST_TEST((outcome == errc::closed));

@@ -27,7 +27,8 @@ inline wire::port_set allow(const char* ports) {
 struct book_bench {
   explicit book_bench(const net::executor& at, const char* ports = "1-65535",
                       const wire::cidr_set& visitors = {}, duration hold = 2s)
-      : where(at), book(at, {{asio::ip::address_v4::loopback()}, allow(ports), visitors, hold}) {}
+      : book_bench(at, {{asio::ip::address_v4::loopback()}, allow(ports), visitors, hold, {}}) {}
+  book_bench(const net::executor& at, port_policy policy) : where(at), book(at, std::move(policy)) {}
 
   std::shared_ptr<fake_holder> holder() const { return std::make_shared<fake_holder>(where); }
 

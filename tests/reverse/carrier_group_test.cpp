@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(an_only_carrier_has_no_number) {
   run([](log_capture& log) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, 1, 8080);
     co_await on.present(1);
-    BOOST_TEST((on.server.guests.front().wanted == wire::bind_request{1, 8080, 0, 4'000}));
+    BOOST_TEST((on.server.guests.front().wanted == wire::bind_request{1, 8080, 0, 4'000, true}));
     co_await until([&on] { return on.ready.size() == 1; });
     on.server.guests.front().mux->abort(errc::reset);
     co_await until([&on] { return on.ready.size() == 2; });

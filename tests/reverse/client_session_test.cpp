@@ -24,7 +24,8 @@ struct bench {
     reached.native = native;
     reached.capabilities = native ? static_cast<std::uint32_t>(wire::capability::stream_reset) : 0;
     client = std::make_unique<client_session>(
-        where, std::move(reached), std::uint16_t{8080}, carrier, wire::host_port{"127.0.0.1", local_port},
+        where, std::move(reached), wire::bind_request{0, 8080, carrier},
+        wire::host_port{"127.0.0.1", local_port}, visits,
         [this](const wire::bound_answer& answer) { ready.push_back(answer); });
     wire::smux_config config;
     config.role = wire::smux_role::server;
@@ -83,6 +84,7 @@ struct bench {
 
   memory_pair pair;
   net::task_group tasks;
+  local_visits visits;
   std::unique_ptr<client_session> client;
   mux::session_ptr server;
   mux::mux_stream_ptr control;

@@ -76,8 +76,11 @@ BOOST_AUTO_TEST_CASE(who_may_take_a_held_port) {
         const auto taken = co_await on.bind(fresh, port, each.asks, each.asks_instance);
         BOOST_TEST(taken == (each.answer.empty() ? port : 0));
         BOOST_TEST(on.refusal.code == each.answer);
-        if (each.answer == code::port_held)
-          BOOST_TEST(on.refusal.message.find("192.0.2.7:1234") != std::string::npos);
+        // Who it is is nobody else's business.
+        if (each.answer == code::port_held) {
+          BOOST_TEST(on.refusal.message.find("192.0.2.7") == std::string::npos);
+          BOOST_TEST(!on.refusal.free_in_ms.has_value());
+        }
         co_await yield(3);
         BOOST_TEST(old->pings == each.pings);
         BOOST_TEST(old->replaced == (each.answer.empty() ? 1 : 0));
@@ -106,6 +109,48 @@ BOOST_AUTO_TEST_CASE(a_session_cannot_have_one_port_twice) {
     const auto another = co_await on.bind(holder, 0, 1, 1);
     BOOST_TEST(another != 0);
     BOOST_TEST(another != port);
+    co_await on.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_client_has_64_ports_by_however_many_sessions) {
+  run([](log_capture&) -> asio::awaitable<void> {
+    book_bench on(co_await asio::this_coro::executor);
+    std::vector<std::shared_ptr<fake_holder>> sessions{on.holder(), on.holder()};
+    std::uint16_t port = 0;
+    for (std::size_t i = 0; i < ports_of_a_client; ++i) {
+      port = co_await on.bind(sessions[i % 2], 0, 1, static_cast<int>(i % 2));
+      BOOST_TEST_REQUIRE(port != 0);
+    }
+    for (const auto& each : sessions) {
+      const auto more = co_await on.bind(each, 0, 1, 1);
+      BOOST_TEST(more == 0);
+      BOOST_TEST(on.refusal.code == code::too_many_binds);
+    }
+    // Another client is not concerned, and one's own port can still be taken over.
+    const auto other = co_await on.bind(on.holder(), 0, 2, 1);
+    BOOST_TEST(other != 0);
+    const auto again = co_await on.bind(on.holder(), port, 1, 1);
+    BOOST_TEST(again == port);
+    co_await on.finish();
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_port_whose_visitors_have_no_seat_refuses_them_and_counts) {
+  run([](log_capture& log) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    book_bench on(where, {"127.0.0.1", allow("1-65535"), {}, 2s, {100, 2}});
+    const auto before = counters::value(counter::visitors_crowded);
+    const auto holder = on.holder();
+    const auto port = co_await on.bind(holder, 0, 1, 1);
+    std::vector<loopback_socket> visitors;
+    for (int i = 0; i < 3; ++i) visitors.push_back(loopback_socket::connect(port));
+    co_await until([&] { return counters::value(counter::visitors_crowded) == before + 1; });
+    BOOST_TEST(holder->visitors.size() == 2U);
+    log.expect("raise -max-visitors-per-address");
+    holder->visitors.clear();
+    const auto next = loopback_socket::connect(port);
+    co_await until([&] { return holder->visitors.size() == 1; });
     co_await on.finish();
   });
 }

@@ -42,10 +42,8 @@ bool listened_on(const asio::ip::address& address, std::uint16_t port) {
 class served {
 public:
   explicit served(std::size_t workers = 2)
-      : pool_(workers), server_(pool_, {{"127.0.0.1", 0},
-                                        {two_addresses(), all_ports()},
-                                        right_keys(),
-                                        *tls_contexts::common().server}) {}
+      : pool_(workers),
+        server_(pool_, {{two_addresses(), all_ports()}, right_keys(), *tls_contexts::common().server}) {}
   served(const served&) = delete;
   served& operator=(const served&) = delete;
   ~served() {
@@ -259,7 +257,7 @@ BOOST_AUTO_TEST_CASE(broken_off_at_any_parcel_nothing_has_changed_and_at_last_ev
 BOOST_AUTO_TEST_CASE(a_next_process_that_hangs_is_not_waited_for_and_one_after_success_gets_nothing) {
   const quiet_log log;
   served former;
-  former.get().start();
+  former.open();
   former.start();
   echo_service echo(1);
   visited client(former.get().address().port(), echo.port(), 1);

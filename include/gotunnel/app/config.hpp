@@ -29,6 +29,8 @@ struct server_config {
   wire::port_set allow_ports;
   wire::cidr_set allow_clients;
   wire::cidr_set allow_visitors;
+  std::size_t max_visitors = 0;             ///< at once; 0: as many as descriptors allow
+  std::size_t max_visitors_per_address = 0; ///< at one port; 0: a part
   std::filesystem::path certs;
   duration cert_check{};
   std::size_t workers = 1;

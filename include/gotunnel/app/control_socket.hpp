@@ -11,9 +11,10 @@
 // `{"error":"..."}`, and so is one that is not answered within its limit: its handler is cancelled then, and
 // its end awaited. An asker who leaves changes nothing: what was begun goes on. The mode of the socket is
 // 0600 and who may enter is decided by the directory, too. A socket that nobody listens on any more is
-// replaced; one that somebody does listen on is left alone. Lines of requests are limited to 256 bytes,
-// answers to 1 MiB, asking and reading an answer to 5 s each, conversations to 8 at once: further ones are
-// closed. On the worker of the executor, which is where handlers run: they must not block.
+// replaced; one that somebody does listen on is left alone. One that fails later is made anew. Lines of
+// requests are limited to 256 bytes, answers to 1 MiB, asking and reading an answer to 5 s each,
+// conversations to 8 at once: further ones are closed. On the worker of the executor, which is where handlers
+// run: they must not block.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
@@ -78,6 +79,7 @@ private:
   protocol::acceptor acceptor_;
   net::task_group conversations_;
   std::string trouble_;
+  bool closed_ = false;
 };
 
 /// The answer of the server whose -certs directory this is; `limit` is that of the request. Throws

@@ -25,6 +25,7 @@ enum class counter : std::uint8_t {
   visitors_total,
   clients_not_allowed,  ///< refused by -allow-clients
   visitors_not_allowed, ///< refused by -allow-visitors
+  visitors_crowded,     ///< refused: too many in all, of their client, at their port or of their address
   strangers_crowded,    ///< dropped for a newer stranger: too many, of one address or of all
   handshakes_failed,    ///< no TLS, another protocol, too slow, too many bytes
   proofs_failed,        ///< a wrong secret

@@ -12,6 +12,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace gotunnel::net {
@@ -32,12 +34,16 @@ using endpoints = std::vector<asio::ip::tcp::endpoint>;
 
 /// The same as bytes, with IPv4-mapped addresses as IPv4.
 [[nodiscard]] wire::ip_endpoint to_wire(const asio::ip::tcp::endpoint& endpoint);
+/// Ours and the peer's end of a TCP connection; nothing when it is no such thing, or has failed.
+[[nodiscard]] std::optional<std::pair<wire::ip_endpoint, wire::ip_endpoint>>
+ends_of(const any_socket& socket);
 /// `1.2.3.4:5` or `[::1]:5`.
 [[nodiscard]] std::string to_string(const asio::ip::tcp::endpoint& endpoint);
 
-/// Yields accepted sockets. Paused, it takes none until it is resumed; who comes waits in the kernel. Running
-/// out of descriptors makes it wait and try again (50 ms to 1 s) instead of spinning; it is logged once each
-/// time it begins.
+/// Yields accepted sockets. Paused, it takes none until it is resumed; who comes waits in the kernel. What
+/// keeps it from accepting (descriptors have run out, say) makes it wait and try again (50 ms to 1 s) instead
+/// of spinning. A socket that has been made to listen no more (shutdown(2), `ss -K`) listens again; when it
+/// cannot, another takes its address. Each of that is logged once when it begins.
 class tcp_listener {
 public:
   /// A literal address; an empty host is all addresses. Errors of the system: address_in_use,
@@ -66,13 +72,16 @@ public:
   [[nodiscard]] int handle() { return acceptor_.native_handle(); }
 
 private:
-  tcp_listener(asio::ip::tcp::acceptor acceptor, asio::ip::tcp::endpoint address)
-      : acceptor_(std::move(acceptor)), address_(std::move(address)), resumed_(acceptor_.get_executor()) {}
+  tcp_listener(asio::ip::tcp::acceptor acceptor, asio::ip::tcp::endpoint address);
+
+  [[nodiscard]] error_code listen_again();
 
   asio::ip::tcp::acceptor acceptor_;
   asio::ip::tcp::endpoint address_;
   signal resumed_; ///< or closed
+  bool both_families_ = false;
   bool paused_ = false;
+  bool closed_ = false;
 };
 
 } // namespace gotunnel::net

@@ -18,7 +18,8 @@ inline constexpr int small_segment = 1200;
 /// What every host takes (RFC 9293, 3.7.1).
 inline constexpr int smallest_segment = 536;
 
-/// NODELAY, keepalive, and TCP_INQ: a read tells whether more is there.
+/// NODELAY, keepalive, TCP_INQ: a read tells whether more is there; and SO_OOBINLINE: an urgent byte (FTP's
+/// ABOR, telnet's interrupt) is read in its place with the others, and not dropped.
 void tune_tcp(int socket) noexcept;
 /// The same for a connection to this very machine, whose other end cannot vanish without a word.
 void tune_near_tcp(int socket) noexcept;

@@ -38,6 +38,7 @@ private:
   void up(std::uint8_t number, const wire::bound_answer& answer) override;
   void down() override { --up_; }
   void refused(std::uint8_t number) override;
+  [[nodiscard]] local_visits& visits() override { return visits_; }
   [[nodiscard]] std::string standing() const override;
   [[nodiscard]] bool is_news(const std::string& trouble) override;
 
@@ -48,6 +49,7 @@ private:
   net::executor where_;
   client_options options_;
   ready_handler ready_;
+  local_visits visits_;
   std::vector<client*> carriers_; ///< by number - 1; none while it rests
   net::task_group tasks_;         ///< keep()
   net::signal changed_;           ///< alone_ or stopping_

@@ -7,7 +7,7 @@
 // asks for a fresh session, that one takes over, and the former goes on beside it until its last visitor has
 // left. Every end of a session, and every failure to get one, the very first included, is followed by another
 // attempt after an exponential backoff with jitter, capped by `max_retry_interval` and reset once the port
-// was open. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
+// was open. A port whose holder is away is waited for in line at the server. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
 // changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the
 // owner, which outlives the client.
 #pragma once
@@ -16,6 +16,7 @@
 #include "gotunnel/reverse/segment_choice.hpp"
 #include "gotunnel/wire/backoff.hpp"
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,6 +30,7 @@ struct client_options {
   duration max_retry_interval = 60s;
   bool retry = true;
   duration keepalive = wire::default_keepalive;
+  std::size_t max_visitors = std::numeric_limits<std::size_t>::max(); ///< at once, of all carriers
   std::string trust{}; ///< how the user named the CA, for messages: `-ca ca.crt` or `-pin sha256:...`
 };
 
@@ -46,6 +48,8 @@ public:
   virtual void up(std::uint8_t number, const wire::bound_answer& answer) = 0;
   virtual void down() = 0;
   virtual void refused(std::uint8_t number) = 0;
+  /// Who is at the local service, by whatever carrier.
+  [[nodiscard]] virtual local_visits& visits() = 0;
   /// How many carriers are up, in words.
   [[nodiscard]] virtual std::string standing() const = 0;
   /// False when the trouble is known from another attempt, of any carrier.
@@ -73,6 +77,8 @@ private:
   void hurry();
   void carrier_lost(bool moved_on);
   [[nodiscard]] net::task<link::reached> dial(link::request_source wanted = {});
+  [[nodiscard]] bool waits_in_line() const;
+  [[nodiscard]] duration next_wait();
   void report(const std::string& trouble, duration wait);
   /// "carrier 2: ", or nothing for an only one.
   [[nodiscard]] std::string named() const;
@@ -95,6 +101,7 @@ private:
   net::task_group tasks_;                                 ///< sessions
   std::vector<std::shared_ptr<client_session>> sessions_; ///< the same: the latest, and those that end
   std::shared_ptr<client_session> session_;               ///< the latest, until it is over or to be renewed
+  std::optional<duration> free_in_;    ///< the port that was refused
   std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
   net::signal hurry_;                  ///< the session is carried again, or a pause is to end
   bool told_ = false;                  ///< that the server does not resume

@@ -1,8 +1,10 @@
 // One connected session at the client: asks for the public port, then carries visitors to the local service.
 //
 // run() returns when the session is over: stopped, lost, or refused the port. For each stream that the server
-// opens the local service is dialled; when that fails the visitor is reset and the failure is logged, at most
-// once in a few seconds. When the server can resume, a lost carrier does not end the session, which waits:
+// opens the local service is dialled; when that fails, or leads back to the client's own public port, or too
+// many visitors are there already (reverse/local_visits), the visitor is reset and the reason is logged, at
+// most once in a few seconds. When the server can resume, a lost carrier does not end the session, which
+// waits:
 //   while (co_await s.lost()) { reached = ... s.next_request() ...; s.go_on(reached); }
 // When the server asks for a fresh session, renewal() says so; the caller makes it, and retires this one when
 // the other has the port. On the caller's worker.
@@ -12,8 +14,10 @@
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/socket_stream.hpp"
 #include "gotunnel/net/task_group.hpp"
+#include "gotunnel/reverse/local_visits.hpp"
 #include "gotunnel/reverse/visitor_group.hpp"
 #include "gotunnel/wire/control.hpp"
+#include "gotunnel/wire/proxy_header.hpp"
 
 #include <functional>
 #include <optional>
@@ -38,10 +42,11 @@ public:
   /// `ready` is called once, with the answer of the server, when the public port is open.
   using ready_handler = std::function<void(const wire::bound_answer&)>;
 
-  /// `keepalive`: how often each side is to speak at least; the server's wish, if larger, goes before.
-  /// `carrier`: which of the sessions that hold the port together this is; 0: it holds it alone.
-  client_session(net::executor where, link::reached server, std::uint16_t remote_port, std::uint8_t carrier,
-                 local_target target, ready_handler ready, duration keepalive = wire::default_keepalive);
+  /// `wanted`: the port, and how to hold it; its id is ours to choose. `visits`: of all sessions of the
+  /// client; outlives this one. `keepalive`: how often each side is to speak at least; the server's wish, if
+  /// larger, goes before.
+  client_session(net::executor where, link::reached server, wire::bind_request wanted, local_target target,
+                 local_visits& visits, ready_handler ready, duration keepalive = wire::default_keepalive);
 
   [[nodiscard]] asio::awaitable<session_outcome> run();
   /// After run(), which it must follow: lets the local service read what had arrived for it whole, for at
@@ -87,19 +92,26 @@ private:
   asio::awaitable<void> serve_visitor(mux::mux_stream_ptr inside);
   asio::awaitable<void> wind_down();
   asio::awaitable<void> close_without_visitors();
-  [[nodiscard]] net::task<> read_header(mux::mux_stream& inside);
+  void turn_away(mux::mux_stream& inside, rate_limit& reports, const std::string& why);
+  void turn_away_loop(mux::mux_stream& inside);
+  [[nodiscard]] bool may_lead_back(const wire::proxy_header& header) const;
+  [[nodiscard]] bool leads_back(local_visits::visit& here, const wire::proxy_header& header) const;
+  [[nodiscard]] bool leads_back(local_visits::visit& here, const wire::proxy_header& header,
+                                const net::any_socket& local) const;
+  [[nodiscard]] net::task<wire::proxy_header> read_header(mux::mux_stream& inside);
   [[nodiscard]] net::task<net::any_socket> dial_target(bool speaks);
   void opened(const wire::bound_answer& answer);
+  void expect_answer_within(duration limit);
 
   net::executor where_;
   bool native_;
-  std::uint16_t remote_port_;
-  std::uint8_t carrier_;
+  wire::bind_request wanted_;
   wire::peer_id id_; ///< the server's name for the session
   duration resume_window_;
   std::uint32_t generation_ = 0; ///< of the latest carrier that was asked for
   duration keepalive_;
   local_target target_;
+  local_visits& visits_;
   ready_handler ready_;
   std::shared_ptr<mux::session> mux_;
   net::task_group tasks_; ///< control
@@ -107,8 +119,12 @@ private:
   net::signal changed_; ///< saying_, renew_ or over_ changed
   session_outcome outcome_;
   mux::mux_stream_ptr control_;
-  std::optional<net::deadline> last_call_; ///< armed by stop() while there is no carrier
-  bool saying_ = false;                    ///< a line is being written to the control stream
+  std::optional<net::deadline> answer_due_; ///< for the port
+  std::optional<net::deadline> last_call_;  ///< armed by stop() while there is no carrier
+  rate_limit dial_reports_{5s};
+  rate_limit crowd_reports_{10s};
+  rate_limit loop_reports_{60s};
+  bool saying_ = false; ///< a line is being written to the control stream
   bool stopping_ = false;
   bool renew_ = false;   ///< the server wants a fresh session
   bool retired_ = false; ///< and there is one

@@ -25,7 +25,8 @@ public:
     std::uint8_t carrier = 0;  ///< 0: this one holds the port alone
     std::shared_ptr<visitor_ticket::count> visitors = std::make_shared<visitor_ticket::count>(0);
     bool over = false;
-    bool away = false; ///< it waits for another carrier
+    bool away = false;  ///< it waits for another carrier ...
+    time_point until{}; ///< ... for so long at most
   };
 
   /// The holder that had this carrier number until now: its session is to be told.
@@ -34,7 +35,7 @@ public:
   bool remove(const port_holder& holder);
   void turn_away(const port_holder& holder);
   /// False when it has no place here.
-  bool set_away(const port_holder& holder, bool away);
+  bool set_away(const port_holder& holder, bool away, time_point until = {});
   void clear() { places_.clear(); }
 
   [[nodiscard]] const place* next() const;
@@ -46,6 +47,8 @@ public:
   [[nodiscard]] bool joinable() const { return !places_.empty() && places_.front().carrier != 0; }
   /// Nobody is there for visitors now.
   [[nodiscard]] bool all_away() const;
+  /// When the last of those who are away will have gone for good, unless it comes back.
+  [[nodiscard]] time_point gone_by() const;
   [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
   [[nodiscard]] std::vector<holder_ptr> everybody() const;
 

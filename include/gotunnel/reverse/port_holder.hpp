@@ -3,6 +3,7 @@
 
 #include "gotunnel/base/clock.hpp"
 #include "gotunnel/net/task.hpp"
+#include "gotunnel/reverse/visitor_quota.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 
@@ -36,14 +37,15 @@ private:
 /// A connection to a public port, on its way to a session that holds the port.
 struct visitor {
   visitor(asio::ip::tcp::socket connection, asio::ip::tcp::endpoint from, std::uint64_t service_id,
-          visitor_ticket counted)
-      : socket(std::move(connection)), peer(std::move(from)), service(service_id),
-        ticket(std::move(counted)) {}
+          visitor_ticket counted, visitor_seat place)
+      : socket(std::move(connection)), peer(std::move(from)), service(service_id), ticket(std::move(counted)),
+        seat(std::move(place)) {}
 
   asio::ip::tcp::socket socket;
   asio::ip::tcp::endpoint peer;
   std::uint64_t service; ///< id of the holder's bind
-  visitor_ticket ticket;
+  visitor_ticket ticket; ///< of the holder
+  visitor_seat seat;     ///< of the server
 };
 
 /// Every call is made on the session's own worker, `where()`, apart from where() itself.

@@ -8,9 +8,11 @@
 #include "gotunnel/net/deadline.hpp"
 #include "gotunnel/net/door.hpp"
 #include "gotunnel/reverse/holder_set.hpp"
+#include "gotunnel/wire/control.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +31,14 @@ struct bind_question {
   std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
 };
 
+using bind_answer = std::function<void(wire::control_message)>;
+
+/// A client that waits for a port whose holder is away.
+struct bind_in_line {
+  bind_question question;
+  bind_answer answer; ///< called once
+};
+
 struct public_port {
   public_port(std::uint16_t of, const bind_question& question) : number(of) { hand_to(question); }
 
@@ -43,16 +53,23 @@ struct public_port {
 
   /// From now on the port belongs to whoever asks, and to nobody else.
   void hand_to(const bind_question& question);
+  /// The id of the client that has it; none of a seed peer.
+  [[nodiscard]] std::optional<wire::peer_id> client() const {
+    return identity ? std::optional(identity->first) : std::nullopt;
+  }
   /// Accepts nobody any more.
   void shut();
   /// `2027-01-31 23:59:59 UTC (5 s ago)`, for people.
   [[nodiscard]] std::string held_since() const;
 
   std::uint16_t number;
-  std::string address;               ///< of the latest door
-  net::door door;                    ///< closed while all holders have been away for a while
-  std::optional<net::deadline> hold; ///< until it is closed, because all are away, or opened again
-  holder_set holders;                ///< not empty while the port is in the book
+  std::string address;                  ///< of the latest door
+  net::door door;                       ///< closed while all holders have been away for a while
+  std::optional<net::deadline> hold;    ///< until it is closed, because all are away, or opened again
+  holder_set holders;                   ///< not empty while the port is in the book
+  visitor_crowd_ptr crowd;              ///< its visitors, of whoever has it now
+  std::optional<time_point> full_since; ///< no visitor has a place
+  std::deque<bind_in_line> line;        ///< who waits for it, only while all holders are away
   std::string client_address;
   std::optional<std::pair<wire::peer_id, wire::peer_id>> identity;
   // Two clocks on purpose: "since" is for people, "ago" must survive a clock that jumps.

@@ -1,6 +1,5 @@
 // The server: opens the tunnel door, admits strangers, runs one session per client, stops in three phases.
 //
-//   server s(pool, options); s.start();              // throws std::system_error when the tunnel address cannot be opened
 //   server s(pool, options); s.start(door);           // of the front worker, opened before
 //   server s(pool, options); s.take_over(former);     // all that another process serves, by its leave
 //   s.renew(context); s.renew(keys);                  // later handshakes use them; nobody is dropped
@@ -20,6 +19,7 @@
 #include "gotunnel/reverse/port_book.hpp"
 #include "gotunnel/reverse/resume_book.hpp"
 #include "gotunnel/reverse/session_roll.hpp"
+#include "gotunnel/reverse/waiting_room.hpp"
 #include "gotunnel/wire/smux_core.hpp"
 #include "gotunnel/wire/stranger_book.hpp"
 
@@ -30,13 +30,13 @@
 namespace gotunnel::reverse {
 
 struct server_options {
-  wire::host_port listen{"", 7000};
   port_policy ports;
   link::shared_keys keys;
   crypto::tls_context tls;
   wire::cidr_set clients{};     ///< who may connect to the tunnel door
   duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
   duration keepalive = wire::default_keepalive; ///< how often each side speaks, unless the client wants less
+  waiting_limits strangers{};   ///< on each worker
 };
 
 class server {
@@ -44,7 +44,6 @@ public:
   server(net::worker_pool& pool, server_options options);
   ~server();
 
-  void start();
   void start(net::door door);
   [[nodiscard]] asio::ip::tcp::endpoint address() const { return door_.address(); }
   [[nodiscard]] const net::door& tunnel_door() const noexcept { return door_; }

@@ -30,7 +30,7 @@ public:
   hall(server& owner, net::worker& home)
       : owner_(owner), home_(home), context_(owner.options_.tls), keys_(owner.options_.keys),
         tasks_(home.where(), "reverse"), admissions_(home.where(), "reverse"),
-        farewell_(home.where(), "reverse"), strangers_(waiting_limits::of_one_in(owner.pool_.size())) {}
+        farewell_(home.where(), "reverse"), strangers_(owner.options_.strangers) {}
 
   [[nodiscard]] net::worker& home() { return home_; }
 

@@ -105,7 +105,11 @@ private:
   };
 
   [[nodiscard]] asio::awaitable<wire::control_message> bind(wire::bind_request wanted);
-  [[nodiscard]] asio::awaitable<wire::control_message> try_bind(wire::bind_request wanted);
+  [[nodiscard]] std::optional<wire::error_answer> impossible(const wire::bind_request& wanted) const;
+  [[nodiscard]] bind_question question_of(const wire::bind_request& wanted);
+  asio::awaitable<void> wait_in_line(wire::bind_request wanted);
+  asio::awaitable<void> settle(const wire::bind_request& wanted, wire::control_message& outcome);
+  asio::awaitable<void> unbind(std::uint64_t id);
   void agree_on_keepalive(std::uint32_t wanted, wire::bound_answer& answer);
   void report(std::string_view trouble);
   /// What a message of the client is answered with, if anything.
@@ -139,7 +143,8 @@ private:
   std::string half_said_;       ///< what the former process had not sent of its last message
   /// At most unsaid_limit; the control stream is not read while it is full.
   std::deque<wire::control_message> unsaid_;
-  std::map<std::uint64_t, std::uint16_t> binds_; ///< service id -> port
+  std::map<std::uint64_t, std::uint16_t> binds_;   ///< service id -> port
+  std::map<std::uint64_t, std::uint16_t> in_line_; ///< the same, of ports that others have at present
   std::map<std::uint64_t, std::function<void(bool)>> pings_;
   std::uint64_t next_ping_ = 1;
   bool saying_ = false;   ///< the control stream is there to send unsaid_ on

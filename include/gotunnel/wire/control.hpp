@@ -4,6 +4,8 @@
 //                    {"type":"bind","id":1,"port":8080,"carrier":2}
 //                    to hold the port together with other sessions of this process, each by a number; and
 //                    "keepalive":60000, how often in ms this side would speak at least when nothing moves
+//                    {"type":"bind","id":1,"port":8080,"wait":true}
+//                    when the port is held by somebody who is away: to wait in line for it
 //                    {"type":"unbind","id":1}                  close the public port; connections in progress
 //                    go on
 // server -> client   {"type":"bound","id":1,"port":8080,"address":"[::]:8080"}
@@ -11,10 +13,13 @@
 //                    And "keepalive", when the request has it: the larger wish, in force for both from then
 //                    on; a server that leaves it out keeps what there was
 //                    {"type":"error","id":1,"code":"port_held","message":"..."}   id is absent when it
-//                    answers no request
+//                    answers no request. "free_in_ms": the holder is away, and the port is free then
+//                    unless it comes back
 //                    {"type":"renew"}                          to a client with capability::renew: the session
 //                    runs out of stream ids. The client opens another one and binds the port there; visitors in
 //                    progress go on here, and the client closes this session after the last
+//                    {"type":"waiting","id":1,"for_ms":41000}  the bind waits in line, for so long at most;
+//                    its answer follows. Only to a bind with "wait"
 // both               {"type":"ping","id":7}  ->  {"type":"pong","id":7}
 //                    {"type":"bye","reason":"..."}             the sender is stopping; it opens nothing new
 //
@@ -59,6 +64,7 @@ struct bind_request {
   std::uint16_t port = 0;
   std::uint8_t carrier = 0;    ///< 0: none, the session wants the port for itself
   std::uint32_t keepalive = 0; ///< ms; 0: none said
+  bool wait = false;        ///< in line, when the holder is away
   friend bool operator==(const bind_request&, const bind_request&) = default;
 };
 struct unbind_request {
@@ -77,7 +83,13 @@ struct error_answer {
   std::optional<std::uint64_t> id;
   std::string code;
   std::string message;
+  std::optional<std::uint32_t> free_in_ms{}; ///< of port_held: the holder is away, for so long at most
   friend bool operator==(const error_answer&, const error_answer&) = default;
+};
+struct waiting_notice {
+  std::uint64_t id = 0;
+  std::uint32_t for_ms = 0;
+  friend bool operator==(const waiting_notice&, const waiting_notice&) = default;
 };
 struct ping_message {
   std::uint64_t id = 0;
@@ -103,8 +115,8 @@ struct unknown_message {
   friend bool operator==(const unknown_message&, const unknown_message&) = default;
 };
 
-using control_message = std::variant<bind_request, unbind_request, bound_answer, error_answer, ping_message,
-                                     pong_message, renew_message, bye_message, unknown_message>;
+using control_message = std::variant<bind_request, unbind_request, bound_answer, error_answer, waiting_notice,
+                                     ping_message, pong_message, renew_message, bye_message, unknown_message>;
 
 /// What is in force when one side wishes `ours` and the other says `theirs` (ms): the larger of the two, and
 /// nothing that would end a healthy session, or never a dead one.
