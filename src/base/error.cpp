@@ -31,6 +31,7 @@ public:
     case errc::handed_over: return "another process goes on with it";
     case errc::bad_certificate: return "bad certificate or key file";
     case errc::tls_failure: return "TLS failure";
+    case errc::busy: return "too much is under way";
     case errc::not_read: return "nobody read what came";
     case errc::shutting_down: return "shutting down";
     }

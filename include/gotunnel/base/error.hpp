@@ -34,6 +34,7 @@ enum class errc {
   handed_over,         ///< another process of this machine goes on with it
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
   tls_failure,         ///< TLS ended with an alert or a protocol error
+  busy,                ///< as much is under way as may be; later there may be room
   not_read,            ///< the stream was reset because nobody read what came for it
   shutting_down,       ///< this process is stopping
 };
