@@ -95,9 +95,10 @@ int client_command(const arguments& given) {
 
   // There is nothing to tell it: it reads its -secret-file again whenever it needs a secret.
   std::signal(SIGHUP, SIG_IGN);
+  net::file_worker files;
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
-  keyring keys(std::move(config.secret), config.seed_peers, 1);
+  keyring keys(pool.front().where(), files, std::move(config.secret), config.seed_peers, 1);
   auto options = make_options(config, identity.client, keys);
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);

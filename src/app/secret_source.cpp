@@ -7,10 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 
 #include <sys/stat.h>
 
@@ -73,22 +70,13 @@ void warn_of_mode(const fs::path& path, mode_t mode, std::vector<std::string>& w
 
 /// A pipe or /dev/stdin is as good as a file here, once.
 std::vector<secret_text> read_stream(const fs::path& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(file_limit + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad() || (file.gcount() == 0 && errno != 0))
-    throw unreadable(path, std::strerror(errno != 0 ? errno : EIO));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > file_limit) throw too_long(path);
-  return take_lines(path, std::move(text));
-}
-
-/// Names of descriptors lead elsewhere later, or nowhere.
-bool can_be_read_again(const fs::path& path) {
-  struct ::stat status {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode) &&
-         !path.native().starts_with("/dev/") && !path.native().starts_with("/proc/");
+  auto text = net::read_stream(path, file_limit, stream_patience);
+  if (!text && text.error() == boost::system::errc::file_too_large) throw too_long(path);
+  if (!text && text.error() == errc::timed_out)
+    throw wrong(path, fmt::format("nobody wrote a secret into it, to its end, within {} s; see what was to",
+                                  stream_patience.count()));
+  if (!text) throw unreadable(path, text.error().message());
+  return take_lines(path, std::move(*text));
 }
 
 } // namespace
@@ -113,7 +101,7 @@ secret_source read_secrets(const parsed_options& given, std::vector<std::string>
   }
   if (given.given("secret-file")) {
     const fs::path path = given.text("secret-file");
-    if (can_be_read_again(path)) return {read_secret_file(path, warnings), path};
+    if (net::can_be_read_again(path)) return {read_secret_file(path, warnings), path};
     return {read_stream(path), {}};
   }
   if (const char* value = std::getenv("GOTUNNEL_SECRET")) {

@@ -8,10 +8,19 @@
 #include "gotunnel/wire/seed_greeting.hpp"
 
 namespace gotunnel::link {
+namespace {
+
+asio::awaitable<shared_keys> give(shared_keys keys) { co_return keys; }
+
+} // namespace
+
+key_source always(shared_keys keys) {
+  return [keys = std::move(keys)] { return give(keys); };
+}
 
 net::task<reached> dialer::reach(std::optional<resume_request> wanted) {
   failure_.clear();
-  const shared_keys keys = options_.keys();
+  const shared_keys keys = co_await options_.keys();
   const auto where = co_await asio::this_coro::executor;
   const auto begin = std::chrono::steady_clock::now();
   auto socket = co_await net::dial(options_.server, options_.limit);

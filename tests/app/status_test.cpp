@@ -28,6 +28,25 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_shown) {
   BOOST_TEST(describe_status(json, true).find('\x1b') != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(when_certificates_end_is_shown) {
+  status_facts facts;
+  facts.authority_until = wall_time{std::chrono::days(365)};
+  facts.server_until = wall_time{std::chrono::days(31)};
+  facts.expiry = {"ca.crt: expires soon"};
+  const std::string json = status_json(facts);
+  BOOST_TEST(json.find(R"("ca_until":"1971-01-01 00:00:00 UTC")") != std::string::npos, json);
+  const std::string text = describe_status(json, false);
+  BOOST_TEST(
+      text.find(
+          "\ncertificates  the server's until 1970-02-01 00:00:00 UTC, the CA until 1971-01-01 00:00:00 "
+          "UTC\n  ca.crt: expires soon\n") != std::string::npos,
+      text);
+  // A server of an older version says nothing of it.
+  const std::size_t begin = json.find("\"certificates\""), end = json.find("\"counters\"");
+  BOOST_TEST(describe_status(json.substr(0, begin) + json.substr(end), false).find("certificates") ==
+             std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_of_another_kind_is_one_sentence) {
   for (const char* text : {"", "no JSON", "[]", "{}", R"({"error":"unknown request"})"})
     BOOST_CHECK_THROW(static_cast<void>(describe_status(text, false)), usage_error);

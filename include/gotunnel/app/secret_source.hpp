@@ -10,11 +10,15 @@
 #include "gotunnel/app/option_set.hpp"
 #include "gotunnel/base/secret.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace gotunnel::app {
+
+/// Within it a pipe has given all that it has; it may be what somebody types.
+inline constexpr std::chrono::seconds stream_patience{60};
 
 struct secret_source {
   std::vector<secret_text> all; ///< one at least; the first is the one to use and to show

@@ -17,8 +17,11 @@ namespace gotunnel::link {
 /// For TCP, TLS and the greeting together, as the original has it.
 inline constexpr duration dial_limit = 10s;
 
-/// Asked before each attempt, so that a client follows when its secret is changed. Never null.
-using key_source = std::function<shared_keys()>;
+/// Asked before each attempt, so that a client follows when its secret is changed: that may take a moment.
+/// Never null.
+using key_source = std::function<asio::awaitable<shared_keys>()>;
+/// For a secret that stays.
+[[nodiscard]] key_source always(shared_keys keys);
 
 struct dial_options {
   wire::host_port server;
