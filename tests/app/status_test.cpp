@@ -11,7 +11,11 @@ using namespace gotunnel::app;
 BOOST_AUTO_TEST_SUITE(status_test)
 
 BOOST_AUTO_TEST_CASE(what_is_said_is_shown) {
-  status_facts facts{"0.0.0.0:7000", 3, 26h + 1s, {{8080, "192.0.2.7:1234", wall_time{}}}};
+  status_facts facts;
+  facts.listen = "0.0.0.0:7000";
+  facts.workers = 3;
+  facts.uptime = 26h + 1s;
+  facts.ports = {{8080, "192.0.2.7:1234", wall_time{}}};
   const std::string json = status_json(facts);
   BOOST_TEST(json.find('\n') == std::string::npos);
   for (const char* part : {R"("listen":"0.0.0.0:7000")", R"("workers":3)", R"("uptime_seconds":93601)",

@@ -90,9 +90,11 @@ BOOST_AUTO_TEST_CASE(who_waits_too_long_goes_on_and_the_next_does_not_even_wait)
     const auto next = co_await files.run(20s, other);
     BOOST_TEST((next.error() == errc::busy));
     disk.let_go();
-    for (bool works_again = false; !works_again; co_await yield()) {
+    bool works_again = false;
+    while (!works_again) {
       const auto again = co_await files.run(20s, other);
       works_again = again.has_value();
+      co_await yield();
     }
   });
 }
