@@ -122,9 +122,11 @@ int client_command(const arguments& given, typed_secrets& typed) {
 
   // There is nothing to tell it: it reads its -secret-file again whenever it needs a secret.
   std::signal(SIGHUP, SIG_IGN);
+  net::file_worker files;
   net::worker_pool pool(1);
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
-  keyring keys(std::move(secrets), config.seed_peers != link::seed_fallback::wish::off, 1);
+  keyring keys(pool.front().where(), files, std::move(secrets),
+               config.seed_peers != link::seed_fallback::wish::off, 1);
   auto options = make_options(config, identity.client, keys, net::descriptors_for_visitors(descriptors));
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);

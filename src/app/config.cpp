@@ -148,17 +148,21 @@ log_config read_logging(const parsed_options& given) {
   return config;
 }
 
-/// The CA must be right before the first attempt: a typing error should not look like a network problem.
+/// The CA must be right before the first attempt: a typing error should not look like a network problem. A
+/// pipe will do.
 std::string read_ca(const parsed_options& given) {
-  const std::string& path = given.text("ca");
-  const auto file = net::read_file(path, ca_file_limit);
-  if (!file)
+  const auto pem = net::read_stream(given.text("ca"), ca_file_limit, stream_patience);
+  if (!pem && pem.error() == errc::timed_out)
+    throw wrong(given, "ca",
+                fmt::format("nobody wrote a certificate into it, to its end, within {} s; see what was to",
+                            stream_patience.count()));
+  if (!pem)
     throw wrong(
         given, "ca",
         fmt::format(
             "cannot read: {}; copy ca.crt from the server, or use the pin that the server prints with -pin",
-            file.error().message()));
-  const auto facts = crypto::read_certificate(file->bytes);
+            pem.error().message()));
+  const auto facts = crypto::read_certificate(*pem);
   if (!facts) throw wrong(given, "ca", "not a PEM certificate; copy ca.crt from the server again");
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   if (facts->not_after < now)
@@ -167,7 +171,7 @@ std::string read_ca(const parsed_options& given) {
                             describe(facts->not_after)));
   if (!facts->authority)
     throw wrong(given, "ca", "the certificate of a server, not of a CA; copy ca.crt from the server");
-  return file->bytes;
+  return *pem;
 }
 
 const option seed_peers_option{"seed-peers", "on|off", "on", "also speak the original GoTunnel protocol"};
@@ -277,7 +281,9 @@ const option_set& client_options() {
 }
 
 const option_set& pki_options() {
-  static const option_set options("pki", {{"certs", "DIR", "certs", "directory of the certificates"}});
+  static const option_set options(
+      "pki", {{"certs", "DIR", "certs", "directory of the certificates"},
+              {"ca", "", "", "with renew: the CA's certificate, too, with the key that it has"}});
   return options;
 }
 

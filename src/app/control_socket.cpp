@@ -20,8 +20,10 @@
 
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace gotunnel::app {
 namespace {
@@ -30,26 +32,34 @@ constexpr std::size_t request_limit = 256;
 constexpr std::size_t answer_size_limit = 1024 * 1024;
 constexpr std::size_t conversations_limit = 8;
 constexpr duration conversation_limit = 5s;
-constexpr std::size_t path_limit = sizeof(sockaddr_un::sun_path) - 1;
 
 /// In UTF-8, as JSON must be, whatever it quotes.
 std::string refusal(std::string_view why) {
   return boost::json::serialize(boost::json::object{{"error", printable(why)}});
 }
 
-/// Which file has that name now; none: zeros.
-std::pair<dev_t, ino_t> identity_of(const std::filesystem::path& path) {
-  struct ::stat there {};
-  if (::lstat(path.c_str(), &there) != 0) return {};
-  return {there.st_dev, there.st_ino};
+constexpr std::size_t path_limit = sizeof(sockaddr_un::sun_path) - 1;
+
+/// A path to what is open, or to a name in it: short, and always the same directory.
+std::string path_through(int handle, std::string_view name = {}) {
+  return fmt::format("/proc/self/fd/{}{}{}", handle, name.empty() ? "" : "/", name);
 }
 
-/// Somebody listens there.
-bool answered(const net::executor& where, const asio::local::stream_protocol::endpoint& at) {
+/// Without /proc only a path will do, when it is short enough.
+result<std::string> path_of(std::string through, const std::filesystem::path& itself) {
+  if (::access("/proc/self/fd", X_OK) == 0) return through;
+  if (itself.native().size() > path_limit) return make_error_code(boost::system::errc::filename_too_long);
+  return itself.native();
+}
+
+/// Somebody listens there: at once, or with more askers in line than there is room for.
+bool answered(const net::executor& where, const std::string& path) {
   asio::local::stream_protocol::socket probe(where);
   error_code ec;
-  probe.connect(at, ec);
-  return !ec;
+  probe.open({}, ec);
+  if (!ec) probe.non_blocking(true, ec);
+  if (!ec) probe.connect(asio::local::stream_protocol::endpoint(path), ec);
+  return !ec || ec == asio::error::would_block || ec == asio::error::try_again;
 }
 
 /// Runs what answers a request; nothing is said when it throws.
@@ -58,16 +68,15 @@ asio::awaitable<void> keep_answer(const control_socket::handler& from, std::opti
   said = std::move(answer);
 }
 
-asio::awaitable<void> ask(std::filesystem::path at, std::string request, duration limit,
-                          result<std::string>& outcome) {
+asio::awaitable<void> ask(std::string at, std::string request, duration limit, result<std::string>& outcome) {
   const auto where = co_await asio::this_coro::executor;
-  wire::unix_path path{at.string()};
+  wire::unix_path path{at};
   auto socket = co_await net::dial(std::move(path), conversation_limit);
   if (!socket) {
     outcome = socket.error();
     co_return;
   }
-  net::socket_stream stream(std::move(*socket), net::socket_stream::purpose::visitor, at.string());
+  net::socket_stream stream(std::move(*socket), net::socket_stream::purpose::visitor, at);
   // The server has its own limit; who is slower than that has none.
   const net::deadline late(where, limit + conversation_limit,
                            [&stream] { stream.close(net::ending::abort); });
@@ -87,7 +96,7 @@ control_socket::control_socket(const net::executor& where, const std::filesystem
                                request_table requests, bool succeeds)
     : where_(where), path_(directory / control_socket_name), requests_(std::move(requests)), acceptor_(where),
       conversations_(where, "app") {
-  open(succeeds);
+  open(directory, succeeds);
 }
 
 void control_socket::close() {
@@ -95,39 +104,58 @@ void control_socket::close() {
   if (!acceptor_.is_open()) return;
   error_code ignored;
   acceptor_.close(ignored);
-  if (identity_of(path_) != made_) return;
-  std::error_code gone;
-  std::filesystem::remove(path_, gone);
+  if (identity() != made_) return;
+  [[maybe_unused]] const auto gone = directory_->remove(control_socket_name);
 }
 
-void control_socket::open(bool succeeds) {
+/// Which file has our name now; none: zeros.
+std::pair<dev_t, ino_t> control_socket::identity() const {
+  struct ::stat there {};
+  if (::fstatat(directory_->handle(), control_socket_name, &there, AT_SYMLINK_NOFOLLOW) != 0) return {};
+  return {there.st_dev, there.st_ino};
+}
+
+void control_socket::open(const std::filesystem::path& directory, bool succeeds) {
   const auto give_up = [this](std::string_view why) {
     error_code ignored;
     acceptor_.close(ignored);
     trouble_ = fmt::format("{}: {}; `gotunnel server status` and `reload` will not reach this server",
                            path_.string(), why);
   };
-  if (path_.native().size() > path_limit)
-    return give_up(fmt::format("longer than the {} bytes that a socket's path may have", path_limit));
-  const protocol::endpoint at(path_.string());
-  struct ::stat there {};
-  if (::lstat(path_.c_str(), &there) == 0) {
-    if (!S_ISSOCK(there.st_mode)) return give_up("something that is no socket has that name");
-    if (!succeeds && answered(where_, at)) return give_up("another server has this directory");
-    std::error_code gone;
-    std::filesystem::remove(path_, gone);
-  }
   trouble_.clear();
+  auto opened = net::directory::open(directory);
+  if (!opened) return give_up(opened.error().message());
+  directory_ = std::move(*opened);
+  if (const std::string taken = take_place(succeeds); !taken.empty()) return give_up(taken);
+  const auto path = path_of(path_through(directory_->handle(), control_socket_name), path_);
+  if (!path)
+    return give_up(fmt::format(
+        "longer than the {} bytes that a socket's path may have where there is no /proc", path_limit));
   error_code ec;
-  acceptor_.open(at.protocol(), ec);
+  acceptor_.open({}, ec);
   if (ec) return give_up(ec.message());
   // The file that bind() makes gets the mode of the socket (unix(7)): no other thread's files are in between,
   // as they would be with umask().
   if (::fchmod(acceptor_.native_handle(), 0600) != 0) return give_up(net::last_error().message());
-  acceptor_.bind(at, ec);
+  acceptor_.bind(protocol::endpoint(*path), ec);
   if (!ec) acceptor_.listen(static_cast<int>(conversations_limit), ec);
   if (ec) return give_up(ec.message());
-  made_ = identity_of(path_);
+  made_ = identity();
+}
+
+/// Removes a socket that nobody listens on. Why the name cannot be had; empty: it can.
+std::string control_socket::take_place(bool succeeds) {
+  const auto there = directory_->look(control_socket_name);
+  if (!there) return there.error().message();
+  if (*there == net::directory::entry::none) return {};
+  if (*there != net::directory::entry::socket) return "something that is no socket has that name; remove it";
+  // What is asked is what was looked at.
+  const auto place = directory_->place(control_socket_name);
+  const auto path = place ? path_of(path_through(place->get()), path_) : place.error();
+  if (!succeeds && path && answered(where_, *path)) return "another server has this directory";
+  if (const auto removed = directory_->remove(control_socket_name); !removed)
+    return removed.error().message();
+  return {};
 }
 
 asio::awaitable<void> control_socket::serve() {
@@ -158,7 +186,7 @@ asio::awaitable<void> control_socket::accept_all() {
       co_await net::sleep_for(trouble->pause());
       while (kind == net::accept_failure::dead && !closed_) {
         acceptor_.close(ec);
-        open(identity_of(path_) == made_);
+        open(path_.parent_path(), identity() == made_);
         if (trouble_.empty()) break;
         trouble->cannot_listen(trouble_);
         co_await net::sleep_for(trouble->pause());
@@ -220,17 +248,37 @@ asio::awaitable<std::string> control_socket::answer(std::string_view line) {
                         : fmt::format("\"{}\" failed; the server's log says why", line));
 }
 
+namespace {
+
+/// Through what is open from here on, so that it is a socket of that directory, whatever happens to its name.
+result<net::descriptor> find_socket(const std::filesystem::path& directory) {
+  const auto opened = net::directory::open(directory);
+  if (!opened) return opened.error();
+  const auto there = opened->look(control_socket_name);
+  if (!there) return there.error();
+  if (*there != net::directory::entry::none && *there != net::directory::entry::socket)
+    return make_error_code(boost::system::errc::not_a_socket);
+  return opened->place(control_socket_name);
+}
+
+} // namespace
+
 std::string ask_server(const std::filesystem::path& directory, std::string_view request, duration limit) {
-  const auto at = directory / control_socket_name;
+  const auto give_up = [&directory](const error_code& why) {
+    return usage_error(fmt::format("-certs \"{}\": no running server answers there: {}; name the -certs "
+                                   "directory of the server, and run this as its user",
+                                   directory.string(), why.message()));
+  };
+  const auto found = find_socket(directory);
+  if (!found) throw give_up(found.error());
+  const auto at = path_of(path_through(found->get()), directory / control_socket_name);
+  if (!at) throw give_up(at.error());
   asio::io_context context(1);
   result<std::string> outcome = make_error_code(errc::closed);
   net::task_group tasks(context.get_executor(), "app");
-  tasks.spawn("ask", ask(at, std::string(request), limit, outcome));
+  tasks.spawn("ask", ask(*at, std::string(request), limit, outcome));
   context.run();
-  if (!outcome)
-    throw usage_error(fmt::format("-certs \"{}\": no running server answers there: {}; name the -certs "
-                                  "directory of the server, and run this as its user",
-                                  directory.string(), outcome.error().message()));
+  if (!outcome) throw give_up(outcome.error());
   while (outcome->ends_with('\n')) outcome->pop_back();
   return *outcome;
 }

@@ -114,12 +114,17 @@ std::string pki_help() {
          "\n"
          "show prints subject, names, expiry and pin of the CA and of the server certificate; renew makes a "
          "new server\n"
-         "certificate from the CA. A running server picks it up without dropping anyone.\n"
+         "certificate from the CA, and with -ca the CA's own certificate, too, with the key that it has: "
+         "clients "
+         "with\n"
+         "-pin go on, clients with -ca need the new ca.crt. A running server picks it up without dropping "
+         "anyone.\n"
          "\n" +
          pki_options().describe() +
          "\nexamples:\n"
          "  gotunnel pki show\n"
-         "  gotunnel pki renew -certs /var/lib/gotunnel/certs\n";
+         "  gotunnel pki renew -certs /var/lib/gotunnel/certs\n"
+         "  gotunnel pki renew -ca -certs /var/lib/gotunnel/certs\n";
 }
 
 bool colours_wanted(std::FILE* where) {

@@ -3,6 +3,8 @@
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/log.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -14,10 +16,24 @@ void keep_first(std::vector<secret_text>& secrets, std::size_t most) {
     secrets.erase(secrets.begin() + static_cast<std::ptrdiff_t>(most), secrets.end());
 }
 
+/// Blocks.
+link::shared_keys look(const std::filesystem::path& file, std::size_t most, const link::shared_keys& known) {
+  std::vector<std::string> warnings;
+  auto secrets = read_secret_file(file, warnings);
+  keep_first(secrets, most);
+  const auto same = [](const secret_text& now, const link::gate_key& key) {
+    return now.reveal() == key.secret.reveal();
+  };
+  if (std::equal(secrets.begin(), secrets.end(), known->all.begin(), known->all.end(), same)) return known;
+  for (const std::string& each : warnings) log::warn("app", "{}", each);
+  return link::make_gate_keys(secrets, known->seed_peers, *known);
+}
+
 } // namespace
 
-keyring::keyring(secret_source source, bool seed_peers, std::size_t most)
-    : file_(std::move(source.file)), most_(most) {
+keyring::keyring(const net::executor& where, net::file_worker& files, secret_source source, bool seed_peers,
+                 std::size_t most)
+    : file_(std::move(source.file)), most_(most), files_(files), looked_(where) {
   keep_first(source.all, most_);
   keys_ = link::make_gate_keys(source.all, seed_peers);
 }
@@ -28,30 +44,45 @@ net::descriptor keyring::hand_over() const {
   return hand_secrets(secrets);
 }
 
-link::shared_keys keyring::look() const {
-  if (file_.empty()) return keys_;
-  std::vector<std::string> warnings;
-  auto secrets = read_secret_file(file_, warnings);
-  keep_first(secrets, most_);
-  const auto same = [](const secret_text& now, const link::gate_key& known) {
-    return now.reveal() == known.secret.reveal();
-  };
-  if (std::equal(secrets.begin(), secrets.end(), keys_->all.begin(), keys_->all.end(), same)) return keys_;
-  for (const std::string& each : warnings) log::warn("app", "{}", each);
-  return link::make_gate_keys(secrets, keys_->seed_peers, *keys_);
+std::function<link::shared_keys()> keyring::looking() const {
+  if (file_.empty()) return [known = keys_] { return known; };
+  return [file = file_, most = most_, known = keys_] { return look(file, most, known); };
 }
 
-const link::shared_keys& keyring::latest() {
-  try {
-    auto now = look();
-    if (now != keys_) log::info("app", "-secret-file {}: read again, the secret has changed", file_.string());
-    take(std::move(now));
-    trouble_.clear();
-  } catch (const usage_error& e) {
-    if (std::exchange(trouble_, e.what()) != e.what())
-      log::warn("app", "{}; going on with the former secret", e.what());
+asio::awaitable<link::shared_keys> keyring::latest() {
+  if (file_.empty()) co_return keys_;
+  if (looking_) {
+    while (looking_) co_await looked_.wait();
+    co_return keys_;
   }
-  return keys_;
+  looking_ = true;
+  struct end_of_look {
+    ~end_of_look() {
+      self.looking_ = false;
+      self.looked_.notify();
+    }
+    keyring& self;
+  } const guard{*this};
+  co_await follow();
+  co_return keys_;
+}
+
+asio::awaitable<void> keyring::follow() {
+  std::string trouble;
+  try {
+    auto look_now = looking();
+    const auto now = co_await files_.run(look_limit, std::move(look_now));
+    if (!now)
+      trouble =
+          fmt::format("-secret-file \"{}\": its disk, or the network that it lies on, hangs", file_.string());
+    else if (*now != keys_)
+      log::info("app", "-secret-file {}: read again, the secret has changed", file_.string());
+    if (now) take(*now);
+  } catch (const usage_error& e) {
+    trouble = e.what();
+  }
+  if (std::exchange(trouble_, trouble) != trouble && !trouble.empty())
+    log::warn("app", "{}; going on with the former secret", trouble);
 }
 
 } // namespace gotunnel::app

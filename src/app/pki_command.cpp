@@ -2,6 +2,7 @@
 #include "gotunnel/app/console.hpp"
 #include "gotunnel/app/help.hpp"
 #include "gotunnel/app/option_set.hpp"
+#include "gotunnel/app/reloader.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/base/output.hpp"
 #include "gotunnel/base/printable.hpp"
@@ -30,6 +31,13 @@ void show(const link::cert_store& certificates, wall_time now) {
   for (const std::string& each : certificates.warnings()) complain(each);
 }
 
+link::cert_store renew(const std::filesystem::path& directory, bool authority, wall_time now) {
+  if (authority) return link::cert_store::renew_authority(directory, now, certificate_policy());
+  auto certificates = link::cert_store::open(directory, now, certificate_policy());
+  certificates.renew(now);
+  return certificates;
+}
+
 } // namespace
 
 int pki_command(const arguments& given) {
@@ -54,16 +62,19 @@ int pki_command(const arguments& given) {
     print(pki_help());
     return 0;
   }
-  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  if (verb == "show" && parsed.on("ca"))
+    throw usage_error(
+        "-ca: show prints both; run `gotunnel pki renew -ca` to make the CA's certificate anew");
+  const wall_time now = now_by_the_clock();
   const std::filesystem::path directory = parsed.text("certs");
   // Looking must not make anything: a CA is made by the first start of a server.
   if (!std::filesystem::exists(directory / "ca.crt"))
     throw usage_error(fmt::format(
         "-certs \"{}\": no ca.crt there; name the server's directory, or start `gotunnel server` to make one",
         directory.string()));
-  auto certificates = link::cert_store::open(directory, now);
-  if (verb == "renew") certificates.renew(now);
-  show(certificates, now);
+  show(verb == "renew" ? renew(directory, parsed.on("ca"), now)
+                       : link::cert_store::look(directory, now, certificate_policy()),
+       now);
   return 0;
 }
 

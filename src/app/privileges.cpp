@@ -2,6 +2,7 @@
 
 #include "gotunnel/app/surroundings.hpp"
 #include "gotunnel/app/usage_error.hpp"
+#include "gotunnel/net/directory.hpp"
 
 #include <fmt/format.h>
 
@@ -58,8 +59,9 @@ void become_user(const std::string& name, const new_user_needs& needs) {
     throw wrong(name, "only root can become another user; start the server as root, or leave it out");
   }
 
-  if (::mkdir(needs.own.c_str(), 0700) == 0)
-    require(::chown(needs.own.c_str(), user, group) == 0, name, "give it its directory");
+  // The one that was made, and not what its name leads to by now.
+  if (const auto own = net::directory::open_or_make(needs.own, 0700); own && own->made)
+    require(::fchown(own->place.handle(), user, group) == 0, name, "give it its directory");
   require(::prctl(PR_SET_KEEPCAPS, needs.low_ports ? 1 : 0, 0, 0, 0) == 0, name, "set its capabilities");
   require(::setgroups(0, nullptr) == 0, name, "leave the groups of root");
   require(::setresgid(group, group, group) == 0, name, "take its group");

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -98,31 +97,16 @@ net::descriptor passed_descriptor(std::string_view path) {
   return net::descriptor(::fcntl(number, F_GETFD) < 0 ? -1 : number);
 }
 
-/// A pipe or /dev/stdin is as good as a file here, once. Not through a stream of the library, which keeps a
-/// copy.
+/// A pipe or /dev/stdin is as good as a file here, once.
 std::vector<secret_text> read_stream(const fs::path& path, std::vector<std::string>& warnings) {
-  net::descriptor file = passed_descriptor(path.native());
-  if (!file) file = net::descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (!file) throw unreadable(path, std::strerror(errno));
-  std::string text(file_limit + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t count = ::read(file.get(), text.data() + size, text.size() - size);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw unreadable(path, std::strerror(errno));
-    if (count == 0) break;
-    size += static_cast<std::size_t>(count);
-  }
-  if (size > file_limit) throw wrong(path, too_long());
-  text.resize(size);
-  return take_lines(path, std::move(text), warnings);
-}
-
-/// Names of descriptors lead elsewhere later, or nowhere.
-bool can_be_read_again(const fs::path& path) {
-  struct ::stat status {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode) &&
-         !path.native().starts_with("/dev/") && !path.native().starts_with("/proc/");
+  const net::descriptor passed = passed_descriptor(path.native());
+  auto text = net::read_stream(path, file_limit, stream_patience);
+  if (!text && text.error() == boost::system::errc::file_too_large) throw wrong(path, too_long());
+  if (!text && text.error() == errc::timed_out)
+    throw wrong(path, fmt::format("nobody wrote a secret into it, to its end, within {} s; see what was to",
+                                  stream_patience.count()));
+  if (!text) throw unreadable(path, text.error().message());
+  return take_lines(path, std::move(*text), warnings);
 }
 
 enum class where { nowhere, here, next_word };
@@ -159,7 +143,7 @@ secret_source read_secrets(const parsed_options& given, const typed_secrets& typ
   }
   if (given.given("secret-file")) {
     const fs::path path = given.text("secret-file");
-    if (can_be_read_again(path)) return {read_secret_file(path, warnings), path};
+    if (net::can_be_read_again(path)) return {read_secret_file(path, warnings), path};
     return {read_stream(path, warnings), {}};
   }
   if (typed.environment) {

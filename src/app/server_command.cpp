@@ -33,8 +33,6 @@
 namespace gotunnel::app {
 namespace {
 
-wall_time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
-
 arguments with_command(const arguments& given) {
   arguments words{"server"};
   words.insert(words.end(), given.begin(), given.end());
@@ -81,6 +79,7 @@ private:
   descriptor_plan descriptors_;
   bool succeeds_ = former_.has_value(); ///< another process has served before
   starter next_;
+  net::file_worker files_;              ///< whoever asks it lives on a worker: those go first
   net::worker_pool pool_;
   // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
   // once.
@@ -108,11 +107,12 @@ server_process::server_process(const parsed_options& options, server_config conf
       hangups_(pool_.front().where(), SIGHUP), upgrades_(pool_.front().where(), SIGUSR2),
       // Addresses before certificates: a start that fails on one of them has written nothing.
       door_(open_door(options)), certificates_(open_certificates()),
-      keys_(std::move(secrets), config_.seed_peers, link::gate_keys_limit),
-      server_(pool_, options_of_server()), again_(certificates_, keys_, config_.seed_peers,
-                                                  {[this](const auto& context) { server_.renew(context); },
-                                                   [this](const auto& keys) { server_.renew(keys); }},
-                                                  manager_),
+      keys_(pool_.front().where(), files_, std::move(secrets), config_.seed_peers, link::gate_keys_limit),
+      server_(pool_, options_of_server()),
+      again_(pool_.front().where(), files_, certificates_, keys_, config_.seed_peers,
+             {[this](const auto& context) { server_.renew(context); },
+              [this](const auto& keys) { server_.renew(keys); }},
+             manager_),
       upgrade_(next_, keys_, server_, manager_), tasks_(pool_.front().where(), "app"),
       stopping_(pool_.front().where(), "app") {
   if (!manager_.trouble().empty()) log::warn("app", "{}", manager_.trouble());
@@ -134,7 +134,7 @@ std::optional<tunnel_door> server_process::open_door(const parsed_options& optio
 }
 
 link::cert_store server_process::open_certificates() const {
-  auto opened = link::cert_store::open(config_.certs, now());
+  auto opened = link::cert_store::open(config_.certs, now_by_the_clock(), certificate_policy());
   if (opened.created())
     log::info("app", "made a new CA and server certificate in {}", config_.certs.string());
   warn_of(opened);
@@ -199,8 +199,15 @@ control_socket::request_table server_process::orders() {
 }
 
 asio::awaitable<std::string> server_process::report_status() const {
-  co_return status_json({net::to_string(server_.tunnel_door()), config_.workers,
-                         std::chrono::steady_clock::now() - started_, server_.held_ports()});
+  status_facts facts;
+  facts.listen = net::to_string(server_.tunnel_door());
+  facts.workers = config_.workers;
+  facts.uptime = std::chrono::steady_clock::now() - started_;
+  facts.ports = server_.held_ports();
+  facts.authority_until = certificates_.authority_facts().not_after;
+  facts.server_until = certificates_.server_facts().not_after;
+  facts.expiry = certificates_.expiry(now_by_the_clock());
+  co_return status_json(facts);
 }
 
 asio::awaitable<std::string> server_process::hand_over() {

@@ -10,6 +10,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
 
 #include <fmt/format.h>
 
@@ -37,6 +38,19 @@ std::string words(const json::value& value) { return printable(value.as_string()
 
 std::uint64_t number(const json::value& value) { return value.to_number<std::uint64_t>(); }
 
+/// Servers of an older version say nothing of it.
+std::string describe_certificates(const json::object& status, std::string_view bold, std::string_view plain) {
+  const json::value* const said = status.if_contains("certificates");
+  if (said == nullptr) return {};
+  const json::object& certificates = said->as_object();
+  std::string text = fmt::format("\n{}certificates{}  the server's until {}, the CA until {}\n", bold, plain,
+                                 std::string_view(certificates.at("server_until").as_string()),
+                                 std::string_view(certificates.at("ca_until").as_string()));
+  for (const json::value& each : certificates.at("trouble").as_array())
+    text += fmt::format("  {}\n", std::string_view(each.as_string()));
+  return text;
+}
+
 std::string describe_object(const json::object& status, bool colour) {
   const std::string_view bold = colour ? "\x1b[1m" : "";
   const std::string_view plain = colour ? "\x1b[0m" : "";
@@ -49,6 +63,7 @@ std::string describe_object(const json::object& status, bool colour) {
   text += fmt::format("\n{}for slow readers{}  {} of {}\n", bold, plain,
                       describe_size(number(memory.at("waiting"))),
                       limit == 0 ? "64.0 MiB for each session" : describe_size(limit));
+  text += describe_certificates(status, bold, plain);
   text += fmt::format("\n{}counters{}\n", bold, plain);
   for (const auto& each : status.at("counters").as_object())
     text += fmt::format("  {:<22}{:>12}\n", printable(each.key()),
@@ -80,6 +95,9 @@ std::string status_json(const status_facts& facts) {
       {"listen", facts.listen},
       {"workers", facts.workers},
       {"memory", json::object{{"waiting", memory.waiting()}, {"limit", memory.limit()}}},
+      {"certificates", json::object{{"ca_until", describe(facts.authority_until)},
+                                    {"server_until", describe(facts.server_until)},
+                                    {"trouble", json::value_from(facts.expiry)}}},
       {"counters", std::move(counted)},
       {"ports", std::move(ports)}};
   return json::serialize(status);

@@ -6,6 +6,8 @@
 
 namespace gotunnel {
 
+wall_time source_date() noexcept { return wall_time{std::chrono::seconds{GOTUNNEL_SOURCE_DATE}}; }
+
 std::string describe(wall_time when) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
   std::tm utc{};

@@ -35,6 +35,7 @@ public:
     case errc::bad_certificate: return "bad certificate or key file";
     case errc::keys_worn: return "its keys have served for as long as they may; it connects anew";
     case errc::tls_failure: return "TLS failure";
+    case errc::busy: return "too much is under way";
     case errc::not_read: return "nobody read what came";
     case errc::unreachable: return "the peer cannot reach its local service";
     case errc::too_many_streams: return "the peer takes no more streams now";

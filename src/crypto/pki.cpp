@@ -22,13 +22,12 @@ error_code cannot_make() {
   return errc::bad_certificate;
 }
 
-bool set_name(X509* certificate, std::string_view common_name) {
-  const name_ptr name{X509_NAME_new()};
+name_ptr make_name(std::string_view common_name) {
+  name_ptr name{X509_NAME_new()};
   const auto* text = reinterpret_cast<const unsigned char*>(common_name.data());
-  return name &&
-         X509_NAME_add_entry_by_NID(name.get(), NID_commonName, MBSTRING_UTF8, text,
-                                    static_cast<int>(common_name.size()), -1, 0) == 1 &&
-         X509_set_subject_name(certificate, name.get()) == 1;
+  const bool made = name && X509_NAME_add_entry_by_NID(name.get(), NID_commonName, MBSTRING_UTF8, text,
+                                                       static_cast<int>(common_name.size()), -1, 0) == 1;
+  return made ? std::move(name) : nullptr;
 }
 
 bool set_random_serial(X509* certificate) {
@@ -57,11 +56,12 @@ bool add_extension(X509* certificate, X509* issuer, int nid, const char* value) 
 key_ptr make_key() { return key_ptr{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")}; }
 
 /// Version 3, serial, subject, validity and public key: what both kinds of certificate have.
-x509_ptr make_blank(std::string_view common_name, EVP_PKEY* key, wall_time from, wall_time to) {
+x509_ptr make_blank(const X509_NAME* subject, EVP_PKEY* key, wall_time from, wall_time to) {
   x509_ptr certificate{X509_new()};
-  const bool made = certificate && key != nullptr && X509_set_version(certificate.get(), 2) == 1 &&
-                    set_random_serial(certificate.get()) && set_name(certificate.get(), common_name) &&
-                    set_validity(certificate.get(), from, to) && X509_set_pubkey(certificate.get(), key) == 1;
+  const bool made =
+      certificate && subject != nullptr && key != nullptr && X509_set_version(certificate.get(), 2) == 1 &&
+      set_random_serial(certificate.get()) && X509_set_subject_name(certificate.get(), subject) == 1 &&
+      set_validity(certificate.get(), from - clock_skew, to) && X509_set_pubkey(certificate.get(), key) == 1;
   return made ? std::move(certificate) : nullptr;
 }
 
@@ -144,20 +144,41 @@ result<certificate_facts> facts_of(X509* certificate) {
 
 } // namespace
 
-result<credential> make_authority(wall_time now) {
-  const key_ptr key = make_key();
-  const x509_ptr made = make_blank("GoTunnel CA", key.get(), now - clock_skew, now + std::chrono::years{10});
+namespace {
+
+result<credential> make_authority(const X509_NAME* name, EVP_PKEY* key, wall_time now, wall_time since) {
+  const x509_ptr made = make_blank(name, key, std::min(now, since), now + std::chrono::years{10});
   X509* const ca = made.get();
   const bool ok = ca != nullptr && X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1 &&
                   add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
                   add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
                   add_extension(ca, ca, NID_subject_key_identifier, "hash") &&
-                  X509_sign(ca, key.get(), EVP_sha256()) > 0;
+                  X509_sign(ca, key, EVP_sha256()) > 0;
   if (!ok) return cannot_make();
-  return as_pem(ca, key.get());
+  return as_pem(ca, key);
 }
 
-result<credential> issue_server(const credential& authority, wall_time now, std::chrono::days lifetime) {
+} // namespace
+
+result<credential> make_authority(wall_time now, wall_time since) {
+  const key_ptr key = make_key();
+  const name_ptr name = make_name("GoTunnel CA");
+  return make_authority(name.get(), key.get(), now, since);
+}
+
+result<credential> renew_authority(const credential& authority, wall_time now, wall_time since) {
+  const x509_ptr ca = parse_certificate(authority.certificate);
+  const key_ptr key = parse_key(authority.key);
+  const bool fit = ca && key && is_authority(ca.get()) && X509_check_private_key(ca.get(), key.get()) == 1;
+  clear_errors();
+  if (!fit) return errc::bad_certificate;
+  if (X509_NAME_cmp(X509_get_subject_name(ca.get()), X509_get_issuer_name(ca.get())) != 0)
+    return errc::refused;
+  return make_authority(X509_get_subject_name(ca.get()), key.get(), now, since);
+}
+
+result<credential> issue_server(const credential& authority, wall_time now, std::chrono::days lifetime,
+                                wall_time since) {
   const x509_ptr ca = parse_certificate(authority.certificate);
   const key_ptr ca_key = parse_key(authority.key);
   if (!ca || !ca_key || !is_authority(ca.get()) || X509_check_private_key(ca.get(), ca_key.get()) != 1) {
@@ -170,7 +191,8 @@ result<credential> issue_server(const credential& authority, wall_time now, std:
 
   const key_ptr key = make_key();
   const wall_time end = std::min<wall_time>(now + lifetime, ca_facts->not_after);
-  const x509_ptr made = make_blank(server_name, key.get(), now - clock_skew, end);
+  const name_ptr name = make_name(server_name);
+  const x509_ptr made = make_blank(name.get(), key.get(), std::min(now, since), end);
   X509* const leaf = made.get();
   const std::string san = "DNS:" + std::string(server_name);
   bool ok = leaf != nullptr && X509_set_issuer_name(leaf, X509_get_subject_name(ca.get())) == 1 &&

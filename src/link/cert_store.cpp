@@ -1,54 +1,14 @@
 #include "gotunnel/link/cert_store.hpp"
 
-#include "gotunnel/link/cert_journal.hpp"
-#include "gotunnel/net/file.hpp"
-
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
-#include <optional>
 
 namespace gotunnel::link {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::string_view_literals;
 
-constexpr std::string_view ca_crt = "ca.crt", ca_key = "ca.key", server_crt = "server.crt",
-                           server_key = "server.key";
-
-constexpr std::size_t size_limit = 64 * 1024; ///< bytes of a file; certificates and keys have one or two KiB
-constexpr auto lock_patience = 10s;           ///< another server makes its files in well under a second
-
-template <class... Args>
-[[noreturn]] void refuse(const fs::path& file, fmt::format_string<Args...> text, Args&&... args) {
-  throw cert_error(fmt::format("{}: {}", file.string(), fmt::format(text, std::forward<Args>(args)...)));
-}
-
-/// A dangling symbolic link exists: somebody meant a file to be there.
-bool present(const fs::path& file) {
-  std::error_code failed;
-  const fs::file_status status = fs::symlink_status(file, failed);
-  if (status.type() == fs::file_type::not_found) return false;
-  if (failed)
-    refuse(file, "cannot be examined: {}; check the permissions of its directory", failed.message());
-  return true;
-}
-
-net::file_content read(const fs::path& file) {
-  auto content = net::read_file(file, size_limit);
-  if (content) return std::move(*content);
-  const error_code why = content.error();
-  namespace cause = boost::system::errc;
-  if (why == cause::permission_denied)
-    refuse(file, "cannot be read: permission denied; let the server's user read it");
-  if (why == cause::file_too_large)
-    refuse(file, "is larger than 64 KiB, so it is something else; put the right file there");
-  if (why == cause::is_a_directory) refuse(file, "is a directory; move it away and put the file there");
-  if (why == cause::no_such_file_or_directory) refuse(file, "points nowhere or is gone; restore it");
-  refuse(file, "cannot be read: {}; put a regular file there", why.message());
-}
+constexpr const char *ca_crt = "ca.crt", *ca_key = "ca.key", *server_crt = "server.crt",
+                     *server_key = "server.key";
 
 crypto::certificate_facts read_facts(const fs::path& file, const std::string& pem) {
   const auto facts = crypto::read_certificate(pem);
@@ -67,102 +27,78 @@ void check_key(const fs::path& certificate, const std::string& pem, const fs::pa
   }
 }
 
-std::optional<net::directory_lock> lock_directory(const fs::path& directory,
-                                                  std::vector<std::string>& warnings) {
-  auto locked = net::directory_lock::acquire(directory, lock_patience);
-  if (locked) return std::move(*locked);
-  if (locked.error() == errc::timed_out)
-    refuse(directory, "another process holds its lock; stop that one or wait");
-  // File systems of networks may have no locks. Serving from them is fine, only starting twice at once is
-  // not.
-  warnings.push_back(fmt::format("{}: cannot be locked ({}): never start two servers on it at once",
-                                 directory.string(), locked.error().message()));
-  return std::nullopt;
+/// From disk and not from memory: the key is not kept there.
+crypto::credential read_authority(const cert_files& files) {
+  crypto::credential authority{files.read(ca_crt).bytes, secret_text::take(files.read(ca_key).bytes)};
+  check_key(files.path_of(ca_crt), authority.certificate, files.path_of(ca_key), authority.key);
+  return authority;
 }
 
-/// After a write failed.
-[[noreturn]] void refuse_write(const fs::path& directory, const error_code& why) {
-  refuse(directory, "cannot be written: {}; {}", why.message(),
-         cert_journal::pending(directory) ? "the next start completes the change" : "nothing was changed");
-}
-
-/// What a crash between the commit and the last rename left is completed, but only if the result fits
-/// together: files that somebody put in place meanwhile are not ours to overwrite.
-void recover(const fs::path& directory, std::vector<std::string>& warnings) {
-  if (const auto done = cert_journal::discard_uncommitted(directory); !done) {
-    warnings.push_back(fmt::format("{}: cannot remove .new.tmp, which an interrupted start left: {}",
-                                   directory.string(), done.error().message()));
-  }
-  if (!cert_journal::pending(directory)) return;
-  const fs::path room = cert_journal::waiting_room(directory);
-  constexpr std::string_view remedy = "remove it if the files beside it are the ones to use";
-  const auto after = [&](std::string_view name) {
-    return read(present(room / name) ? room / name : directory / name).bytes;
-  };
-  if (present(room / ca_crt) && present(directory / ca_crt)) {
-    refuse(room, "was left by an interrupted first start, but ca.crt is there now; {}", remedy);
-  }
-  const std::string authority = after(ca_crt), leaf = after(server_crt);
-  const auto matches = crypto::key_matches(leaf, secret_text::take(after(server_key)));
-  const auto is_signed = crypto::signed_by(leaf, authority);
-  if (!matches || !*matches || !is_signed || !*is_signed) {
-    refuse(room, "was left by an interrupted renewal and does not fit the files beside it; {}", remedy);
-  }
-  if (const auto done = cert_journal::finish(directory); !done) refuse_write(directory, done.error());
-}
-
-void commit(const fs::path& directory, const std::vector<cert_journal::file>& files) {
-  if (const auto done = cert_journal::commit(directory, files); !done) refuse_write(directory, done.error());
+/// "in 3 days", "today", "3 days ago".
+std::string describe_days(wall_time when, wall_time now) {
+  const auto days = std::chrono::floor<std::chrono::days>(when - now).count();
+  if (days == 0) return "today";
+  const auto many = [](auto count) { return fmt::format("{} day{}", count, count == 1 ? "" : "s"); };
+  return days > 0 ? "in " + many(days) : many(-days) + " ago";
 }
 
 } // namespace
 
 cert_store cert_store::open(const fs::path& directory, wall_time now, const cert_policy& policy) {
-  if (const auto made = net::create_directory(directory, 0700); !made) {
-    refuse(directory, "cannot be made: {}; make it, or choose another with -certs", made.error().message());
-  }
   cert_store store(directory, policy);
-  const auto locked = lock_directory(directory, store.warnings_);
-  store.settle(now);
+  const auto files = cert_files::make(directory, lock_patience, store.warnings_);
+  store.settle(files, now);
+  return store;
+}
+
+cert_store cert_store::look(const fs::path& directory, wall_time now, const cert_policy& policy) {
+  cert_store store(directory, policy);
+  const cert_files files(directory, lock_patience, store.warnings_);
+  if (files.interrupted())
+    refuse(
+        files.path_of(cert_journal::waiting_room),
+        "was left by an interrupted change; start the server, or run `gotunnel pki renew`, to complete it");
+  store.load(files);
+  store.warn_about(now);
   return store;
 }
 
 /// Brings the directory into a state that can be served, and loads it. Under the lock.
-void cert_store::settle(wall_time now) {
-  recover(directory_, warnings_);
-  const bool leaf = present(directory_ / server_crt), key = present(directory_ / server_key);
-  if (!present(directory_ / ca_crt)) {
-    for (const std::string_view other : {ca_key, server_crt, server_key}) {
-      if (present(directory_ / other)) {
+void cert_store::settle(const cert_files& files, wall_time now) {
+  files.recover(warnings_);
+  const bool leaf = files.present(server_crt), key = files.present(server_key);
+  if (!files.present(ca_crt)) {
+    for (const char* other : {ca_key, server_crt, server_key}) {
+      if (files.present(other)) {
         refuse(directory_ / ca_crt,
                "is missing, but {} is there; restore ca.crt, or move {} away to have a new CA made", other,
                other);
       }
     }
-    make_all(now);
+    make_all(files, now);
   } else if (leaf != key) {
     refuse(directory_ / (leaf ? server_key : server_crt),
            "is missing; restore it, or move {} away to have both issued anew",
            leaf ? server_crt : server_key);
   } else if (!leaf) {
-    if (!present(directory_ / ca_key)) {
+    if (!files.present(ca_key)) {
       refuse(directory_ / server_crt,
              "is missing, and without ca.key no new one can be issued; restore server.crt and "
              "server.key, or put ca.key there");
     }
-    issue_leaf(now);
+    issue_leaf(files, now);
     warnings_.push_back(
         fmt::format("{}: was missing and has been issued anew", (directory_ / server_crt).string()));
   }
   const std::vector<std::string> before = warnings_;
-  load(now);
+  load(files);
   if (due(now)) {
     try {
-      issue_leaf(now);
+      issue_leaf(files, now);
       warnings_ = before; // what the first load() had to say is said again, or true no more
-      load(now);
+      load(files);
     } catch (const cert_error& failed) {
-      if (server_facts_.not_after <= now) throw;
+      if (server_facts_.not_after <= today(now)) throw;
       warnings_.push_back(
           fmt::format("renewal failed: {}", failed.what())); // the old leaf serves for a while yet
     }
@@ -171,45 +107,63 @@ void cert_store::settle(wall_time now) {
   warn_about(now);
 }
 
-void cert_store::make_all(wall_time now) {
-  const auto authority = crypto::make_authority(now);
-  const auto leaf = authority ? crypto::issue_server(*authority, now, policy_.leaf_lifetime) : authority;
+void cert_store::make_all(const cert_files& files, wall_time now) {
+  const auto authority = crypto::make_authority(today(now), now);
+  const auto leaf =
+      authority ? crypto::issue_server(*authority, today(now), policy_.leaf_lifetime, now) : authority;
   if (!leaf) refuse(directory_, "no certificates can be made: {}", leaf.error().message());
-  commit(directory_, {{ca_key, authority->key.reveal(), 0600},
-                      {ca_crt, authority->certificate, 0644},
-                      {server_key, leaf->key.reveal(), 0600},
-                      {server_crt, leaf->certificate, 0644}});
+  files.commit({{ca_key, authority->key.reveal(), 0600},
+                {ca_crt, authority->certificate, 0644},
+                {server_key, leaf->key.reveal(), 0600},
+                {server_crt, leaf->certificate, 0644}});
   created_ = true;
 }
 
-/// Issues from the CA on disk, not from memory: the key is not kept there.
-void cert_store::issue_leaf(wall_time now) {
-  const crypto::credential authority{read(directory_ / ca_crt).bytes,
-                                     secret_text::take(read(directory_ / ca_key).bytes)};
-  const auto facts = read_facts(directory_ / ca_crt, authority.certificate);
-  check_key(directory_ / ca_crt, authority.certificate, directory_ / ca_key, authority.key);
-  const auto leaf = crypto::issue_server(authority, now, policy_.leaf_lifetime);
+void cert_store::issue_leaf(const cert_files& files, wall_time now) {
+  const crypto::credential authority = read_authority(files);
+  const auto leaf = crypto::issue_server(authority, today(now), policy_.leaf_lifetime, now);
   if (!leaf) {
-    refuse(directory_ / ca_crt,
-           "no server certificate can be issued from it ({}; it ends on {}); move all four files "
-           "away to have a new CA made, and give its ca.crt to the clients",
-           leaf.error().message(), describe(facts.not_after));
+    refuse(directory_ / ca_crt, "no server certificate can be issued from it ({}; it ends on {}); {}",
+           leaf.error().message(), describe(read_facts(directory_ / ca_crt, authority.certificate).not_after),
+           remedy_for_authority(true));
   }
-  commit(directory_, {{server_key, leaf->key.reveal(), 0600}, {server_crt, leaf->certificate, 0644}});
+  files.commit({{server_key, leaf->key.reveal(), 0600}, {server_crt, leaf->certificate, 0644}});
+}
+
+cert_store cert_store::renew_authority(const fs::path& directory, wall_time now, const cert_policy& policy) {
+  cert_store store(directory, policy);
+  const cert_files files(directory, lock_patience, store.warnings_);
+  files.recover(store.warnings_);
+  if (!files.present(ca_key)) refuse(directory / ca_key, "is absent; put it there to renew ca.crt");
+  const crypto::credential old = read_authority(files);
+  const auto authority = crypto::renew_authority(old, store.today(now), now);
+  if (!authority && authority.error() == errc::refused)
+    refuse(directory / ca_crt, "was signed by another CA; have it renewed there, and put it in its place");
+  const auto leaf =
+      authority ? crypto::issue_server(*authority, store.today(now), policy.leaf_lifetime, now) : authority;
+  if (!leaf)
+    refuse(directory / ca_crt, "cannot be renewed: {}; put the certificate of a CA there",
+           leaf.error().message());
+  files.commit({{ca_crt, authority->certificate, 0644},
+                {server_key, leaf->key.reveal(), 0600},
+                {server_crt, leaf->certificate, 0644}});
+  store.load(files);
+  store.warn_about(now);
+  return store;
 }
 
 /// Reads the four files and checks that they belong together. Members change only when all is well.
-void cert_store::load(wall_time now) {
+void cert_store::load(const cert_files& files) {
   const fs::path authority_file = directory_ / ca_crt, leaf_file = directory_ / server_crt,
                  key_file = directory_ / server_key, authority_key_file = directory_ / ca_key;
-  std::string authority = read(authority_file).bytes;
+  std::string authority = files.read(ca_crt).bytes;
   auto authority_facts = read_facts(authority_file, authority);
   if (!authority_facts.authority)
     refuse(authority_file, "is not the certificate of a CA; put the CA's there");
 
-  std::string leaf = read(leaf_file).bytes;
+  std::string leaf = files.read(server_crt).bytes;
   auto leaf_facts = read_facts(leaf_file, leaf);
-  net::file_content key_content = read(key_file);
+  net::file_content key_content = files.read(server_key);
   const secret_text key = secret_text::take(std::move(key_content.bytes));
   check_key(leaf_file, leaf, key_file, key);
   const auto is_signed = crypto::signed_by(leaf, authority);
@@ -233,10 +187,10 @@ void cert_store::load(wall_time now) {
     warnings.push_back(
         fmt::format("{}: others than its owner can use it (mode {:04o}); chmod 600 it", file.string(), mode));
   };
-  const bool renewable = present(authority_key_file);
+  const bool renewable = files.present(ca_key);
   warn_if_open(key_file, key_content.mode);
   if (renewable) {
-    net::file_content content = read(authority_key_file);
+    net::file_content content = files.read(ca_key);
     check_key(authority_file, authority, authority_key_file, secret_text::take(std::move(content.bytes)));
     warn_if_open(authority_key_file, content.mode);
   }
@@ -246,23 +200,48 @@ void cert_store::load(wall_time now) {
   server_ = {std::move(leaf), std::move(key)};
   server_facts_ = std::move(leaf_facts);
   renewable_ = renewable;
-  looked_at_ = std::max(looked_at_, now);
   warnings_.insert(warnings_.end(), std::make_move_iterator(warnings.begin()),
                    std::make_move_iterator(warnings.end()));
 }
 
-void cert_store::check_times(wall_time now) {
-  if (authority_facts_.not_after <= now) {
-    refuse(directory_ / ca_crt,
-           "expired on {}; move all four files away to have a new CA made, and give its ca.crt to the "
-           "clients",
-           describe(authority_facts_.not_after));
+std::string cert_store::remedy_for_authority(bool key_is_there) const {
+  return fmt::format(
+      "`gotunnel pki renew -ca -certs {}`{} makes it anew with its key: clients with -pin go on as they "
+      "are, clients with -ca need the new ca.crt",
+      directory_.string(), key_is_there ? "" : ", with ca.key in its place,");
+}
+
+void cert_store::check_times(wall_time now) const {
+  if (authority_facts_.not_after <= today(now)) {
+    refuse(directory_ / ca_crt, "expired on {}; {}", describe(authority_facts_.not_after),
+           remedy_for_authority(renewable_));
   }
-  if (server_facts_.not_after <= now) {
+  if (server_facts_.not_after <= today(now)) {
     refuse(directory_ / server_crt,
            "expired on {}; put ca.key there to have it renewed, or replace it and server.key",
            describe(server_facts_.not_after));
   }
+}
+
+std::vector<std::string> cert_store::expiry(wall_time now) const {
+  const wall_time at = today(now);
+  std::vector<std::string> said;
+  const auto say = [&](const char* file, const crypto::certificate_facts& facts, const std::string& remedy) {
+    said.push_back(fmt::format("{}: {} on {}, {}; {}", (directory_ / file).string(),
+                               facts.not_after <= at ? "expired, so that clients refuse it," : "expires",
+                               describe(facts.not_after), describe_days(facts.not_after, at), remedy));
+  };
+  if (authority_facts_.not_after - at < policy_.renew_before)
+    say(ca_crt, authority_facts_, remedy_for_authority(renewable_));
+  if (server_facts_.not_after == authority_facts_.not_after) return said;
+  const auto left = server_facts_.not_after - at;
+  if (renewable_ && left < policy_.renew_before / 3)
+    say(server_crt, server_facts_,
+        fmt::format("run `gotunnel pki renew -certs {}`: it says what prevents that", directory_.string()));
+  if (!renewable_ && left < policy_.renew_before)
+    say(server_crt, server_facts_,
+        fmt::format("put ca.key there and run `gotunnel pki renew -certs {}`", directory_.string()));
+  return said;
 }
 
 void cert_store::warn_about(wall_time now) {
@@ -273,52 +252,56 @@ void cert_store::warn_about(wall_time now) {
     warn(server_crt, fmt::format("expires on {} and cannot be renewed here, because ca.key is absent",
                                  describe(server_facts_.not_after)));
   }
-  if (now < server_facts_.not_before || now < authority_facts_.not_before) {
+  if (now < policy_.built) {
+    warn(ca_crt,
+         fmt::format("this machine's clock says {}, which is before this program was made ({}); set it: {}",
+                     describe(now), describe(policy_.built),
+                     created_ ? fmt::format("the new CA serves until {}, with the clock as it is, too",
+                                            describe(authority_facts_.not_after))
+                              : "the expiry of certificates cannot be seen before"));
+  } else if (now < server_facts_.not_before || now < authority_facts_.not_before) {
     warn(server_crt, fmt::format("is not valid before {}; is this machine's clock right?",
                                  describe(std::max(server_facts_.not_before, authority_facts_.not_before))));
   }
-  if (authority_facts_.not_after - now < policy_.renew_before) {
-    warn(ca_crt, fmt::format("expires on {}; every client will need a new one",
-                             describe(authority_facts_.not_after)));
-  }
+  for (std::string& each : expiry(now)) warnings_.push_back(std::move(each));
 }
 
 bool cert_store::due(wall_time now) const noexcept {
-  if (!renewable_ || authority_facts_.not_after <= now) return false;
+  const wall_time at = today(now);
+  if (!renewable_ || authority_facts_.not_after <= at) return false;
   const auto life = server_facts_.not_after - server_facts_.not_before;
-  const auto left = server_facts_.not_after - now;
+  const auto left = server_facts_.not_after - at;
   if (left >= std::min<std::chrono::seconds>(policy_.renew_before, life / 3)) return false;
   // A leaf ends with its CA at the latest; near that end a new one would gain nothing, again and again.
-  return std::min<wall_time>(now + policy_.leaf_lifetime, authority_facts_.not_after) >
+  return std::min<wall_time>(at + policy_.leaf_lifetime, authority_facts_.not_after) >
          server_facts_.not_after;
 }
 
-void cert_store::renew(wall_time now) {
+void cert_store::renew(wall_time now, std::chrono::milliseconds patience) {
   cert_store next(directory_, policy_);
-  const auto locked = lock_directory(directory_, next.warnings_);
-  recover(directory_, next.warnings_);
-  if (!present(directory_ / ca_key))
-    refuse(directory_ / ca_key, "is absent; put it there to renew server.crt");
-  next.load(now); // refuses to build on files that do not fit together
+  const cert_files files(directory_, patience, next.warnings_);
+  files.recover(next.warnings_);
+  if (!files.present(ca_key)) refuse(directory_ / ca_key, "is absent; put it there to renew server.crt");
+  next.load(files); // refuses to build on files that do not fit together
   next.warnings_.clear();
-  next.issue_leaf(now);
-  next.load(now);
+  next.issue_leaf(files, now);
+  next.load(files);
   next.warn_about(now);
   next.created_ = created_;
   *this = std::move(next);
 }
 
-bool cert_store::reload() {
+bool cert_store::reload(wall_time now, std::chrono::milliseconds patience) {
   cert_store next(directory_, policy_);
-  const auto locked = lock_directory(directory_, next.warnings_);
-  recover(directory_, next.warnings_);
-  next.load(looked_at_);
-  next.check_times(looked_at_);
+  const cert_files files(directory_, patience, next.warnings_);
+  files.recover(next.warnings_);
+  next.load(files);
   if (next.authority_ == authority_ && next.server_.certificate == server_.certificate &&
       next.server_.key.reveal() == server_.key.reveal() && next.renewable_ == renewable_) {
     return false;
   }
-  next.warn_about(looked_at_);
+  if (!next.due(now)) next.check_times(now);
+  next.warn_about(now);
   next.created_ = created_;
   *this = std::move(next);
   return true;

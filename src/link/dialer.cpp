@@ -12,8 +12,9 @@
 #include <algorithm>
 
 namespace gotunnel::link {
-
 namespace {
+
+asio::awaitable<shared_keys> give(shared_keys keys) { co_return keys; }
 
 // While other addresses are left, or a newer way: a greeting takes a round trip, and a refusal is held back
 // for up to 5 s.
@@ -24,9 +25,13 @@ time_point now() { return std::chrono::steady_clock::now(); }
 
 } // namespace
 
-dialer::dial::dial(const net::executor& executor, const dialer& of, net::endpoints addresses,
-                   request_source request, time_point end)
-    : where(executor), keys(of.options_.keys()), wanted(std::move(request)), until(end),
+key_source always(shared_keys keys) {
+  return [keys = std::move(keys)] { return give(keys); };
+}
+
+dialer::dial::dial(const net::executor& executor, const dialer& of, shared_keys known,
+                   net::endpoints addresses, request_source request, time_point end)
+    : where(executor), keys(std::move(known)), wanted(std::move(request)), until(end),
       race(executor, of.options_.tls, std::move(addresses), wire::to_string(of.options_.server),
            of.max_segment_) {}
 
@@ -42,9 +47,10 @@ net::task<reached> dialer::reach(request_source wanted) {
     }
   } registered{*this};
   reaching_ = true;
+  auto keys = co_await options_.keys();
   auto addresses = co_await net::resolve(options_.server, options_.limit);
   if (!addresses) co_return addresses.error();
-  dial current(where, *this, std::move(*addresses), std::move(wanted), until);
+  dial current(where, *this, std::move(keys), std::move(*addresses), std::move(wanted), until);
   under_way_ = &current;
   co_return co_await reach_any(current);
 }

@@ -278,10 +278,10 @@ std::string client::explain(const error_code& why) const {
                        "server.crt that it made itself",
                        server_, crypto::server_name);
   if (why == errc::certificate_expired)
-    return fmt::format("the certificate of {} is expired or not yet valid; run `gotunnel pki renew` on the "
-                       "server, and check the "
-                       "clocks of both machines",
-                       server_);
+    return fmt::format(
+        "the certificate of {} is expired or not yet valid; `gotunnel pki show` on the server says "
+        "which, and what to do; check the clocks of both machines",
+        server_);
   if (why == errc::not_gotunnel)
     return fmt::format("{} does not speak gotunnel{}{}; check -server", server_, detail.empty() ? "" : ": ",
                        detail);

@@ -1,6 +1,7 @@
 #include "gotunnel/reverse/client_identity.hpp"
 
 #include "gotunnel/crypto/digest.hpp"
+#include "gotunnel/net/directory.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +11,6 @@
 #include <cstring>
 #include <utility>
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +33,19 @@ std::string file_stem(const wire::host_port& server, std::uint16_t remote_port) 
 
 std::string problem(std::string_view doing, const std::filesystem::path& path) {
   return fmt::format("{} {}: {}", doing, path.string(), std::strerror(errno));
+}
+
+/// False for a file that another user has put there: it would choose our id.
+bool is_ours(int file, const net::directory& directory, std::string& why_not,
+             const std::filesystem::path& path) {
+  struct ::stat status {};
+  if (::fstat(file, &status) != 0) return why_not = problem("cannot examine", path), false;
+  const uid_t self = ::geteuid();
+  if (status.st_uid == self || status.st_uid == 0 || (self == 0 && status.st_uid == directory.owner()))
+    return true;
+  return why_not = fmt::format("{} belongs to user {}, who may not choose this client's id; remove it",
+                               path.string(), status.st_uid),
+         false;
 }
 
 /// Reads the id, or writes a new one into an empty file. Anything else in the file is kept and is an error.
@@ -65,39 +78,32 @@ client_identity client_identity::claim(const std::filesystem::path& state_direct
   std::error_code ec;
   std::filesystem::create_directories(state_directory, ec);
   if (ec) self.why_not = fmt::format("cannot create {}: {}", state_directory.string(), ec.message());
+  const auto directory = net::directory::open(state_directory);
+  if (!directory && !ec)
+    self.why_not = fmt::format("cannot open {}: {}", state_directory.string(), directory.error().message());
 
   const std::string stem = file_stem(server, remote_port);
-  for (int slot = 0; !ec && slot < (remote_port == 0 ? slots : 1); ++slot) {
-    const auto path = state_directory / (slot == 0 ? stem + ".id" : fmt::format("{}.{}.id", stem, slot));
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) {
-      self.why_not = problem("cannot open", path);
+  for (int slot = 0; directory && slot < (remote_port == 0 ? slots : 1); ++slot) {
+    const std::string name = slot == 0 ? stem + ".id" : fmt::format("{}.{}.id", stem, slot);
+    const auto path = state_directory / name;
+    auto file = directory->open_or_make_file(name);
+    if (!file) {
+      self.why_not = fmt::format("cannot open {}: {}", path.string(), file.error().message());
       break;
     }
-    const bool locked = ::flock(file, LOCK_EX | LOCK_NB) == 0;
-    if (!locked && remote_port == 0) {
-      ::close(file);
-      continue;
-    }
+    if (!is_ours(file->get(), *directory, self.why_not, path)) break;
+    const bool locked = ::flock(file->get(), LOCK_EX | LOCK_NB) == 0;
+    if (!locked && remote_port == 0) continue;
     // A live process holds the id of this very port: use the same one, and the server will say so.
-    if (read_or_make(file, self.client, self.why_not, path)) {
+    if (read_or_make(file->get(), self.client, self.why_not, path)) {
       self.durable = true;
-      self.lock_ = file;
+      self.lock_ = std::move(*file);
       return self;
     }
-    ::close(file);
     break;
   }
   crypto::random_bytes(self.client);
   return self;
-}
-
-client_identity::client_identity(client_identity&& other) noexcept
-    : client(other.client), durable(other.durable), why_not(std::move(other.why_not)),
-      lock_(std::exchange(other.lock_, -1)) {}
-
-client_identity::~client_identity() {
-  if (lock_ >= 0) ::close(lock_);
 }
 
 std::filesystem::path default_state_directory() {

@@ -6,6 +6,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+
+#include <unistd.h>
+
 using namespace gotunnel;
 using namespace gotunnel::app;
 using namespace std::chrono_literals;
@@ -164,6 +168,8 @@ BOOST_AUTO_TEST_CASE(the_ca_is_looked_at_before_the_first_attempt) {
   const auto good = testing::make_certificate(authority(now() - 24h, now() + 24h));
   BOOST_TEST(refusal_of_ca(good.certificate) == "accepted");
   BOOST_TEST(refusal_of_ca("# a comment\n" + good.certificate) == "accepted");
+  for (const std::string& edited : testing::as_editors_leave_it(good.certificate))
+    BOOST_TEST(refusal_of_ca(edited) == "accepted");
   BOOST_TEST(refusal_of_ca("") == "not a PEM certificate; copy ca.crt from the server again");
   BOOST_TEST(refusal_of_ca("junk") == "not a PEM certificate; copy ca.crt from the server again");
   BOOST_TEST(refusal_of_ca(good.key.reveal()) == "not a PEM certificate; copy ca.crt from the server again");
@@ -175,6 +181,19 @@ BOOST_AUTO_TEST_CASE(the_ca_is_looked_at_before_the_first_attempt) {
   BOOST_TEST(refusal_of_ca(leaf.certificate) ==
              "the certificate of a server, not of a CA; copy ca.crt from the server");
   BOOST_TEST(refusal_of_ca(std::string(70000, '\n')).starts_with("cannot read: File too large"));
+}
+
+BOOST_AUTO_TEST_CASE(the_ca_may_come_through_a_pipe) {
+  const auto good = testing::make_certificate(authority(now() - 24h, now() + 24h));
+  std::array<int, 2> pipe{};
+  BOOST_TEST_REQUIRE(::pipe(pipe.data()) == 0);
+  const auto size = static_cast<ssize_t>(good.certificate.size());
+  BOOST_TEST(::write(pipe[1], good.certificate.data(), good.certificate.size()) == size);
+  ::close(pipe[1]);
+  const auto read = read_client_config(client_options().parse(
+      {"-secret", "s", "-server", "a:1", "-ca", "/dev/fd/" + std::to_string(pipe[0])}));
+  ::close(pipe[0]);
+  BOOST_TEST(read.ca_pem == good.certificate);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 
 #include <stdexcept>
+#include <thread>
 
 #include <sys/stat.h>
 
@@ -221,11 +222,36 @@ BOOST_AUTO_TEST_CASE(a_stale_socket_is_replaced_and_nothing_else) {
     spill(path, "a file");
     const control_socket blocked(where, room.path(), {});
     BOOST_TEST(blocked.trouble().find("something that is no socket") != std::string::npos);
-    const control_socket far(where, room.path() / std::string(120, 'x'), {});
-    BOOST_TEST(far.trouble().find("longer than the 107 bytes") != std::string::npos);
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink("elsewhere", path);
+    const control_socket led_astray(where, room.path(), {});
+    BOOST_TEST(led_astray.trouble().find("something that is no socket") != std::string::npos);
+    BOOST_TEST(std::filesystem::is_symlink(path));
     const control_socket nowhere(where, room.path() / "missing", {});
     BOOST_TEST(nowhere.trouble().find("No such file") != std::string::npos);
   });
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_may_have_a_longer_path_than_a_socket) {
+  const scratch_directory room;
+  const auto far = room.path() / std::string(200, 'x');
+  std::filesystem::create_directory(far);
+  std::string answer;
+  std::thread asker; // another process, in truth
+  run([&](log_capture&) -> asio::awaitable<void> {
+    const auto where = co_await asio::this_coro::executor;
+    bench on(where, far);
+    BOOST_TEST(on.server->trouble() == "");
+    bool answered = false;
+    asker = std::thread([&] {
+      answer = ask_server(far, "status");
+      asio::post(where, [&] { answered = true; });
+    });
+    co_await until([&] { return answered; });
+    co_await on.finish();
+  });
+  asker.join();
+  BOOST_TEST(answer == "{\"n\":1}");
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_that_is_an_error_is_thrown) {

@@ -11,7 +11,11 @@ using namespace gotunnel::app;
 BOOST_AUTO_TEST_SUITE(status_test)
 
 BOOST_AUTO_TEST_CASE(what_is_said_is_shown) {
-  status_facts facts{"0.0.0.0:7000", 3, 26h + 1s, {{8080, "192.0.2.7:1234", wall_time{}}}};
+  status_facts facts;
+  facts.listen = "0.0.0.0:7000";
+  facts.workers = 3;
+  facts.uptime = 26h + 1s;
+  facts.ports = {{8080, "192.0.2.7:1234", wall_time{}}};
   const std::string json = status_json(facts);
   BOOST_TEST(json.find('\n') == std::string::npos);
   for (const char* part : {R"("listen":"0.0.0.0:7000")", R"("workers":3)", R"("uptime_seconds":93601)",
@@ -31,12 +35,16 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_shown) {
 BOOST_AUTO_TEST_CASE(what_a_peer_said_is_shown_without_what_it_would_do) {
   // A client that clears the screen, begins a line of its own, and turns text around; and no UTF-8.
   const std::string hostile = "\x1b[2J\n8080   forged\xe2\x80\xae\xff";
-  const std::string json = status_json({"0.0.0.0:7000", 1, 1s, {{8080, hostile, wall_time{}}}});
+  status_facts facts;
+  facts.ports = {{8080, hostile, wall_time{}}};
+  const std::string json = status_json(facts);
   const std::string shown = R"(8080   \x1b[2J\x0a8080   forged\xe2\x80\xae\xff since 1970)";
   BOOST_TEST(describe_status(json, false).find(shown) != std::string::npos, describe_status(json, false));
 
   // A server that escapes nothing itself.
-  const std::string whole = status_json({"here", 1, 1s, {{8080, "a client", wall_time{}}}});
+  facts.listen = "here";
+  facts.ports = {{8080, "a client", wall_time{}}};
+  const std::string whole = status_json(facts);
   for (const char* text : {"\"here\"", "\"a client\"", "\"1970-01-01 00:00:00 UTC\"",
                            "\"sessions\":", "\"" GOTUNNEL_VERSION "\""}) {
     std::string evil = whole;
@@ -46,6 +54,25 @@ BOOST_AUTO_TEST_CASE(what_a_peer_said_is_shown_without_what_it_would_do) {
       BOOST_TEST(seen.find(part) == std::string::npos, text);
     BOOST_TEST(seen.find(R"(\x1b[2J\x0a\xe2\x80\xae\xe2\x80\xa8\xc2\x9b)") != std::string::npos, seen);
   }
+}
+
+BOOST_AUTO_TEST_CASE(when_certificates_end_is_shown) {
+  status_facts facts;
+  facts.authority_until = wall_time{std::chrono::days(365)};
+  facts.server_until = wall_time{std::chrono::days(31)};
+  facts.expiry = {"ca.crt: expires soon"};
+  const std::string json = status_json(facts);
+  BOOST_TEST(json.find(R"("ca_until":"1971-01-01 00:00:00 UTC")") != std::string::npos, json);
+  const std::string text = describe_status(json, false);
+  BOOST_TEST(
+      text.find(
+          "\ncertificates  the server's until 1970-02-01 00:00:00 UTC, the CA until 1971-01-01 00:00:00 "
+          "UTC\n  ca.crt: expires soon\n") != std::string::npos,
+      text);
+  // A server of an older version says nothing of it.
+  const std::size_t begin = json.find("\"certificates\""), end = json.find("\"counters\"");
+  BOOST_TEST(describe_status(json.substr(0, begin) + json.substr(end), false).find("certificates") ==
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_of_another_kind_is_one_sentence) {

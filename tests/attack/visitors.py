@@ -55,7 +55,7 @@ def come_and_do_not_read(port, rate, seconds):
 
 # Programs of this folder find the modules of others by it.
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-FILES = pathlib.Path(__file__).with_name("files.py")
+FILES = pathlib.Path(__file__).with_name("large_files.py")
 
 
 def open_with_files(arena, *of_server):

@@ -63,6 +63,13 @@ BOOST_AUTO_TEST_CASE(the_right_ca) {
              content);
 }
 
+BOOST_AUTO_TEST_CASE(a_ca_file_as_editors_leave_it) {
+  for (const std::string& edited : as_editors_leave_it(authority.certificate)) {
+    BOOST_TEST(read_certificate(edited)->pin == pin_of(authority));
+    BOOST_TEST(meets({edited, "", true}, leaf, authority.certificate) == content);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_wrong_ca) {
   BOOST_TEST(meets({other.certificate, "", true}, leaf, authority.certificate) == errc::untrusted_server);
   // A leaf in place of the CA is no anchor: partial chains need a pin.

@@ -3,6 +3,10 @@
 
 #include <optional>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 using namespace gotunnel;
 using namespace gotunnel::testing;
 using namespace std::chrono_literals;
@@ -25,7 +29,10 @@ struct room_with_certificates : scratch_directory {
   /// As a server makes them, without starting one.
   static void make(const fs::path& directory, wall_time leaf_end = now() + 24h * 365) {
     const auto ca = crypto::make_authority(now() - 24h).value();
-    const auto leaf = testing::make_certificate(testing::plain_leaf(now() - 24h * 300, leaf_end), &ca);
+    write(directory, ca, testing::make_certificate(testing::plain_leaf(now() - 24h * 300, leaf_end), &ca));
+  }
+
+  static void write(const fs::path& directory, const crypto::credential& ca, const crypto::credential& leaf) {
     fs::create_directory(directory);
     fs::permissions(directory, fs::perms(0700));
     for (const auto& [name, text] : {std::pair{"ca.crt", ca.certificate},
@@ -35,6 +42,14 @@ struct room_with_certificates : scratch_directory {
       spill(directory / name, text);
       fs::permissions(directory / name, fs::perms(std::string_view(name).ends_with(".key") ? 0600 : 0644));
     }
+  }
+
+  /// A pair whose CA has ended; the CA's facts.
+  static crypto::certificate_facts make_expired(const fs::path& directory) {
+    const auto ca = crypto::make_authority(now() - 24h * 365 * 11).value();
+    const auto leaf = crypto::issue_server(ca, now() - 24h * 365 * 11, std::chrono::days(365 * 20)).value();
+    write(directory, ca, leaf);
+    return crypto::read_certificate(ca.certificate).value();
   }
 
   void refuse(const std::string& line, const words& more = {}) const {
@@ -226,6 +241,65 @@ BOOST_AUTO_TEST_CASE(a_renewal_drops_nobody) {
   client_process newcomer(*this, server, echo.port());
   BOOST_TEST(visit(newcomer.public_port(), "hello") == "hello");
   BOOST_TEST(!holds(client.log(), "lost"));
+}
+
+BOOST_AUTO_TEST_CASE(visitors_are_served_while_somebody_holds_the_lock) {
+  server_setup setup;
+  setup.more = {"-cert-check", "20ms"};
+  server_process server(*this, setup);
+  const local_service echo(local_service::echo);
+  client_process client(*this, server, echo.port());
+  const int held = ::open((path() / "certs").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  BOOST_TEST(::flock(held, LOCK_EX) == 0);
+  BOOST_TEST(server.child().wait_for(output::err, "another process holds its lock", patience).has_value());
+  // A reload waits for the lock, on a helper.
+  child_process reload(program(),
+                       child_options{.arguments = {"server", "reload"}, .directory = path().string()});
+  for (int i = 0; i < 20; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    BOOST_TEST(visit(client.public_port(), "hello") == "hello");
+    BOOST_TEST((std::chrono::steady_clock::now() - begin < 5s)); // the lock's patience is 10 s
+  }
+  BOOST_TEST(server.stop() == 0); // nor does leaving wait
+  ::close(held);
+}
+
+BOOST_AUTO_TEST_CASE(a_ca_that_has_ended_is_made_anew_for_a_running_server) {
+  fs::remove_all(path() / "certs");
+  const auto old = make_expired(path() / "certs");
+  run_outcome outcome =
+      run_program(child_options{.arguments = {"server", "-listen", "127.0.0.1:0", "-secret-file", "secret"},
+                                .directory = path().string()});
+  BOOST_TEST(outcome.code == 2);
+  BOOST_TEST(holds(outcome.err, "certs/ca.crt: expired on "), outcome.err);
+  BOOST_TEST(holds(outcome.err, "`gotunnel pki renew -ca -certs certs` makes it anew with its key"),
+             outcome.err);
+  outcome = pki(*this, "show");
+  BOOST_TEST(outcome.code == 0);
+  BOOST_TEST(holds(outcome.out, "(EXPIRED)"), outcome.out);
+  BOOST_TEST(holds(outcome.err, "`gotunnel pki renew -ca -certs certs`"), outcome.err);
+  outcome = run_program(child_options{.arguments = {"pki", "renew", "-ca"}, .directory = path().string()});
+  BOOST_TEST(outcome.code == 0);
+  BOOST_TEST(holds(outcome.out, old.pin), outcome.out);
+  server_process server(*this);
+  const local_service echo(local_service::echo);
+  client_process client(*this, server, echo.port(), {.more = {"-pin", old.pin}});
+  BOOST_TEST(visit(client.public_port(), "hello") == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_with_a_long_path_is_served_and_asked) {
+  const std::string far(180, 'x');
+  fs::rename(path() / "certs", path() / far);
+  server_setup setup;
+  setup.certs = far;
+  server_process server(*this, setup);
+  const run_outcome outcome = run_program(
+      child_options{.arguments = {"server", "status", "-certs", far}, .directory = path().string()});
+  BOOST_TEST(outcome.code == 0);
+  BOOST_TEST(holds(outcome.out, "certificates  the server's until "), outcome.out);
+  BOOST_TEST(outcome.err == "");
+  BOOST_TEST(server.stop() == 0);
+  BOOST_TEST(!holds(server.log(), "warn"), server.log());
 }
 
 BOOST_AUTO_TEST_CASE(a_leaf_near_its_end_is_renewed_at_start) {

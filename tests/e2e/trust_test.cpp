@@ -122,10 +122,11 @@ BOOST_AUTO_TEST_CASE(a_server_whose_certificate_is_for_something_else_or_expired
   }
   for (const auto& [from, to] : {std::pair{now() - 48h, now() - 24h}, std::pair{now() + 24h, now() + 48h}}) {
     const tls_server server(room, testing::make_certificate(testing::plain_leaf(from, to), &ca));
-    BOOST_TEST(last_word(room, server.address(), {}) ==
-               "the certificate of " + server.address() +
-                   " is expired or not yet valid; run `gotunnel pki renew` on the server, and check the "
-                   "clocks of both machines");
+    BOOST_TEST(
+        last_word(room, server.address(), {}) ==
+        "the certificate of " + server.address() +
+            " is expired or not yet valid; `gotunnel pki show` on the server says which, and what to do; "
+            "check the clocks of both machines");
   }
 }
 

@@ -11,6 +11,25 @@ BEGIN {
   MAIN = 7
   LONGEST = 400
   found = 0
+
+  # Nothing blocks a worker. These may, in the ways named, because of where they run: at start and in commands (S), on a
+  # helper (H), in a process of their own (P), or while all workers stand still on purpose (W).
+  may_block["src/net/directory.cpp"] = "sleep lock sync open file" # S, H
+  may_block["include/gotunnel/net/directory.hpp"] = "file"
+  may_block["src/net/file.cpp"] = "file open wait"              # S, H
+  may_block["include/gotunnel/net/file.hpp"] = "file"
+  may_block["src/net/file_worker.cpp"] = "wait"                 # the helper's own, and the end of the process
+  may_block["src/net/parcel.cpp"] = "wait"                      # W
+  may_block["src/net/standstill.cpp"] = "wait"                  # W
+  may_block["src/net/tcp_listener.cpp"] = "name"                # S
+  may_block["src/link/cert_files.cpp"] = "file"                 # S, H
+  may_block["src/reverse/client_identity.cpp"] = "file lock sync" # S
+  may_block["src/app/config.cpp"] = "file"                      # S
+  may_block["src/app/control_socket.cpp"] = "file"              # S
+  may_block["src/app/privileges.cpp"] = "file name"             # S
+  may_block["src/app/sandbox.cpp"] = "open"                     # S
+  may_block["src/app/secret_source.cpp"] = "file"               # S, H
+  may_block["src/app/service_manager.cpp"] = "wait"             # W: what leaves tells its manager who goes on
 }
 
 FNR == 1 {
@@ -34,6 +53,7 @@ FNR == 1 {
     code = strip($0)
     if (code ~ /^[ \t]*#[ \t]*include/) check_include($0)
     check_tokens(code)
+    if (part == "src" || part == "include") check_blocking(code)
     text[FNR] = code
     if (code ~ /(^|[^A-Za-z0-9_])co_await([^A-Za-z0-9_]|$)/) awaits = 1
   }
@@ -144,6 +164,31 @@ function check_tokens(code) {
   # A fixed span is right where it is the thing measured, or the pace of a load: the line then says "not a wait".
   if (part == "tests" && code ~ /this_thread::sleep_(for|until)|(^|[^A-Za-z0-9_])(usleep|nanosleep) *\(/ && $0 !~ /\/\/.*not a wait/)
     report(FNR, "sleep", "wait for the event, with a deadline")
+}
+
+# What may take longer than some milliseconds, and is no coroutine.
+function check_blocking(code) {
+  if (code ~ /^[ \t]*#/) return
+  if (code ~ /this_thread::sleep_|(^|[^A-Za-z0-9_])(usleep|nanosleep|::sleep) *\(/)
+    blocks("sleep", "co_await net::sleep_for()")
+  if (code ~ /(^|[^A-Za-z0-9_])(flock|lockf) *\(|F_(OFD_)?SETLKW/)
+    blocks("lock", "lock a net/directory, on a net/file_worker")
+  if (code ~ /(^|[^A-Za-z0-9_])(fsync|fdatasync|syncfs) *\(/)
+    blocks("sync", "write in a net/directory, on a net/file_worker")
+  if (code ~ /(^|[^A-Za-z0-9_])(fopen|::open|::openat|::creat) *\(|std::[io]?fstream/)
+    blocks("open", "use net/file or net/directory, on a net/file_worker")
+  if (code ~ /(^|[^A-Za-z0-9_])(net::)?(read_(file|stream) *\(|directory::open)/)
+    blocks("file", "run it on a net/file_worker")
+  if (code ~ /getaddrinfo|getnameinfo|gethostby|getpw(nam|uid)|getgr(nam|gid)|(\.|->)resolve *\(/)
+    blocks("name", "net/tcp_dial and async_resolve look names up without blocking")
+  if (code ~ /condition_variable|std::(promise|future|async)[^A-Za-z0-9_]|(^|[^A-Za-z0-9_])(waitpid|::wait|::select) *\(/ ||
+      code ~ /(^|[^A-Za-z0-9_])p?poll *\(&/ && code !~ /, *0\)/)
+    blocks("wait", "co_await a net/signal, or net/ask the other worker")
+}
+
+function blocks(kind, instead) {
+  if (path in may_block && index(" " may_block[path] " ", " " kind " ")) return
+  report(FNR, "blocking", "this can hold a worker up; " instead)
 }
 
 # --- full expressions -------------------------------------------------------------------------------------------------

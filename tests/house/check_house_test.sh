@@ -100,6 +100,21 @@ keeps src/net/io.cpp <<<'auto [ec, n] = co_await socket.async_read_some(buffer, 
 keeps cmake/headers.cmake <<<'file(GLOB_RECURSE headers *.hpp)'
 keeps cmake/go.cmake <<<'file(GLOB sources CONFIGURE_DEPENDS peer/*.go)'
 
+# What blocks a worker.
+for call in 'std::this_thread::sleep_for(1s);' 'if (::flock(file, LOCK_EX) != 0) return;' '::fsync(file);' \
+  'std::ifstream in(path);' 'const int file = ::open(path.c_str(), O_RDONLY);' 'auto text = net::read_file(path, 100);' \
+  'auto opened = net::directory::open(path);' '::getaddrinfo(host, port, &hints, &found);' \
+  'const auto found = resolver.resolve(host, port);' 'std::condition_variable changed;' '::waitpid(child, &status, 0);' \
+  'std::future<int> answer;' '::poll(&question, 1, -1);'; do
+  breaks src/net/io.cpp 1 blocking <<<"$call"
+  keeps tests/net/io_test.cpp <<<"$call // not a wait"
+done
+breaks src/net/directory.cpp 1 blocking <<<'const auto found = resolver.resolve(host, port);'
+keeps src/net/directory.cpp <<<'if (::flock(handle(), LOCK_EX | LOCK_NB) == 0) return {};'
+keeps src/net/io.cpp <<<'resolver.async_resolve(host, port, token);'
+keeps src/net/io.cpp <<<'if (::poll(&question, 1, 0) == 1) return;'
+keeps src/net/io.cpp <<<'auto opened = net::tcp_listener::open(where, address); co_await sleep_for(1s);'
+
 # Conditions that await.
 await_breaks await-condition 'if (co_await f()) return;'
 await_breaks await-condition 'if (auto r = co_await f()) return;'

@@ -173,6 +173,17 @@ BOOST_AUTO_TEST_CASE(an_expired_ca_is_refused) {
   refused("ca.crt: expired on 2036-01-01", start + days(3660));
 }
 
+BOOST_AUTO_TEST_CASE(a_directory_that_others_can_write_is_refused) {
+  make();
+  for (const auto& [mode, why] : {std::pair{0777U, "everybody can write to it (mode 0777)"},
+                                  {0770U, "its group can write to it (mode 0770)"}}) {
+    std::filesystem::permissions(dir, std::filesystem::perms(mode));
+    refused(std::string(why) + ", and exchange the keys; chmod go-w " + dir.string());
+  }
+  std::filesystem::permissions(dir, std::filesystem::perms(0755));
+  open_at(start);
+}
+
 BOOST_AUTO_TEST_CASE(a_directory_that_cannot_be_made_is_named) {
   spill(path() / "file", "");
   BOOST_CHECK_EXCEPTION(static_cast<void>(cert_store::open(path() / "file", start)), cert_error,

@@ -43,6 +43,11 @@ bool lives_through(int steps, const Body& body) {
   return status == 0;
 }
 
+bool pending(const std::filesystem::path& directory) {
+  const auto opened = net::directory::open(directory);
+  return opened && cert_journal::pending(*opened);
+}
+
 constexpr const char* all_four = "ca.crt ca.key server.crt server.key";
 
 } // namespace
@@ -55,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_first_start_that_dies_anywhere_is_finished_or_begun_again
     BOOST_REQUIRE(steps < 100);
     lived = lives_through(steps, [this] { open_at(start); });
     // What was committed before the crash is what the next start serves.
-    const bool committed = cert_journal::pending(dir) || std::filesystem::exists(dir / "ca.crt");
+    const bool committed = pending(dir) || std::filesystem::exists(dir / "ca.crt");
     const auto file =
         std::filesystem::exists(dir / ".new" / "ca.crt") ? dir / ".new" / "ca.crt" : dir / "ca.crt";
     const std::string authority = committed ? slurp(file) : "";
@@ -129,7 +134,7 @@ BOOST_AUTO_TEST_CASE(servers_that_start_at_once_end_with_one_ca) {
 
 BOOST_AUTO_TEST_CASE(what_was_put_in_place_meanwhile_is_not_overwritten) {
   BOOST_REQUIRE(!lives_through(6, [this] { open_at(start); })); // committed, nothing in its place
-  BOOST_REQUIRE(cert_journal::pending(dir));
+  BOOST_REQUIRE(pending(dir));
   spill(dir / "ca.crt", "mine");
   BOOST_CHECK_EXCEPTION(open_at(start), cert_error, says(".new: was left by an interrupted first start"));
   BOOST_TEST(slurp(dir / "ca.crt") == "mine");
@@ -138,7 +143,7 @@ BOOST_AUTO_TEST_CASE(what_was_put_in_place_meanwhile_is_not_overwritten) {
 BOOST_AUTO_TEST_CASE(a_renewal_of_another_ca_is_not_finished) {
   open_at(start);
   BOOST_REQUIRE(!lives_through(4, [this] { cert_store::open(dir, start).renew(start + days(1)); }));
-  BOOST_REQUIRE(cert_journal::pending(dir));
+  BOOST_REQUIRE(pending(dir));
   const auto [authority, leaf] = make_seed_certificates(start);
   put(authority, leaf);
   BOOST_CHECK_EXCEPTION(open_at(start), cert_error,
@@ -151,6 +156,36 @@ BOOST_AUTO_TEST_CASE(a_draft_holds_nothing_back) {
   spill(dir / ".new.tmp" / "ca.key", "half a");
   open_at(start);
   BOOST_TEST(names() == all_four);
+}
+
+BOOST_AUTO_TEST_CASE(a_link_in_place_of_a_draft_is_reported_not_followed) {
+  open_at(start);
+  std::filesystem::create_directory(path() / "elsewhere");
+  spill(path() / "elsewhere" / "file", "precious");
+  std::filesystem::create_directory_symlink(path() / "elsewhere", dir / ".new.tmp");
+  BOOST_TEST(warned(cert_store::open(dir, start), "cannot remove .new.tmp"));
+  BOOST_CHECK_THROW(cert_store::open(dir, start).renew(start + days(1)), cert_error);
+  BOOST_TEST(slurp(path() / "elsewhere" / "file") == "precious");
+}
+
+BOOST_AUTO_TEST_CASE(a_renewal_of_the_ca_that_dies_anywhere_leaves_three_files_that_fit) {
+  bool saw_old = false, saw_new = false;
+  int steps = 0;
+  for (bool lived = false; !lived; ++steps) {
+    BOOST_REQUIRE(steps < 100);
+    const cert_store before = cert_store::open(dir, start);
+    lived = lives_through(steps,
+                          [this] { static_cast<void>(cert_store::renew_authority(dir, start + days(1))); });
+    const cert_store after = cert_store::open(dir, start + days(1));
+    BOOST_TEST(names() == all_four);
+    BOOST_TEST(after.authority_facts().pin == before.authority_facts().pin);
+    const bool renewed = after.authority() != before.authority();
+    BOOST_TEST(renewed == (after.server().certificate != before.server().certificate));
+    (renewed ? saw_new : saw_old) = true;
+    std::filesystem::remove_all(dir);
+  }
+  BOOST_TEST(saw_old);
+  BOOST_TEST(saw_new);
 }
 
 BOOST_AUTO_TEST_CASE(a_draft_that_is_not_ours_is_reported_not_deleted) {

@@ -144,14 +144,14 @@ BOOST_AUTO_TEST_CASE(a_missing_pair_is_issued_anew) {
 
 BOOST_AUTO_TEST_CASE(reload_sees_what_another_process_did) {
   cert_store store = cert_store::open(dir, start);
-  BOOST_TEST(!store.reload());
+  BOOST_TEST(!store.reload(start));
   cert_store other = cert_store::open(dir, start);
   other.renew(start + days(1));
-  BOOST_TEST(store.reload());
+  BOOST_TEST(store.reload(start));
   BOOST_TEST(store.server().certificate == other.server().certificate);
-  BOOST_TEST(!store.reload());
+  BOOST_TEST(!store.reload(start));
   std::filesystem::remove(dir / "ca.key");
-  BOOST_TEST(store.reload());
+  BOOST_TEST(store.reload(start));
   BOOST_TEST(!store.renewable());
 }
 
@@ -159,18 +159,90 @@ BOOST_AUTO_TEST_CASE(a_reload_or_renewal_that_fails_keeps_what_it_had) {
   cert_store store = cert_store::open(dir, start);
   const std::string leaf = store.server().certificate;
   spill(dir / "server.crt", "rubbish");
-  BOOST_CHECK_EXCEPTION(static_cast<void>(store.reload()), cert_error,
+  BOOST_CHECK_EXCEPTION(static_cast<void>(store.reload(start)), cert_error,
                         says("server.crt: is not a certificate"));
   BOOST_CHECK_EXCEPTION(store.renew(start + days(1)), cert_error, says("server.crt: is not a certificate"));
   BOOST_TEST(store.server().certificate == leaf);
   spill(dir / "server.crt", leaf);
-  BOOST_TEST(!store.reload());
+  BOOST_TEST(!store.reload(start));
 }
 
 BOOST_AUTO_TEST_CASE(a_clock_that_went_back_is_a_warning) {
   static_cast<void>(cert_store::open(dir, start));
   const cert_store store = cert_store::open(dir, start - days(400));
   BOOST_TEST(warned(store, "is not valid before 2025-12-31 23:00:00 UTC; is this machine's clock right?"));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_clock_of_1970_made_serves_once_it_is_right) {
+  cert_policy policy;
+  policy.built = start;
+  const wall_time boot{20s};
+  const cert_store first = cert_store::open(dir, boot, policy);
+  BOOST_TEST(warned(
+      first, "this machine's clock says 1970-01-01 00:00:20 UTC, which is before this program was made "
+             "(2026-01-01 00:00:00 UTC); set it: the new CA serves until 2036-01-01"));
+  for (const auto& facts : {first.authority_facts(), first.server_facts()})
+    BOOST_TEST((facts.not_before < boot));
+  BOOST_TEST((first.server_facts().not_after == start + days(365)));
+  BOOST_TEST(!first.due(boot));
+
+  const cert_store later = cert_store::open(dir, start + days(30), policy);
+  BOOST_TEST(later.authority() == first.authority());
+  BOOST_TEST(later.server().certificate == first.server().certificate);
+  BOOST_TEST(later.warnings().empty());
+  const cert_store years_later = cert_store::open(dir, start + days(900), policy);
+  BOOST_TEST(years_later.authority() == first.authority());
+  BOOST_TEST((years_later.server_facts().not_after == start + days(1265)));
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_clock_does_not_hide_that_a_certificate_has_ended) {
+  static_cast<void>(cert_store::open(dir, start - days(900)));
+  std::filesystem::remove(dir / "ca.key");
+  cert_policy policy;
+  policy.built = start;
+  BOOST_CHECK_EXCEPTION(static_cast<void>(cert_store::open(dir, wall_time{20s}, policy)), cert_error,
+                        says("server.crt: expired on"));
+}
+
+BOOST_AUTO_TEST_CASE(a_ca_that_has_ended_is_renewed_with_its_key) {
+  const cert_store old = cert_store::open(dir, start);
+  const wall_time late = start + days(4000);
+  BOOST_CHECK_EXCEPTION(open_at(late), cert_error,
+                        says("ca.crt: expired on 2036-01-01 10:12:00 UTC; `gotunnel pki renew -ca -certs "));
+  const auto before = contents();
+  const cert_store seen = cert_store::look(dir, late);
+  BOOST_TEST(warned(seen, "ca.crt: expired, so that clients refuse it, on 2036-01-01"));
+  BOOST_TEST((contents() == before));
+
+  const cert_store renewed = cert_store::renew_authority(dir, late);
+  BOOST_TEST(renewed.authority_facts().pin == old.authority_facts().pin);
+  BOOST_TEST(renewed.authority_facts().subject == "CN=GoTunnel CA");
+  BOOST_TEST((renewed.authority_facts().not_after > late + days(3600)));
+  BOOST_TEST((renewed.server_facts().not_after == late + days(365)));
+  BOOST_TEST(*crypto::signed_by(renewed.server().certificate,
+                                old.authority())); // who has the old one goes on until its end
+  BOOST_TEST(cert_store::open(dir, late).authority() == renewed.authority());
+  std::filesystem::remove(dir / "ca.key");
+  BOOST_CHECK_EXCEPTION(static_cast<void>(cert_store::renew_authority(dir, late)), cert_error,
+                        says("ca.key: is absent; put it there to renew ca.crt"));
+}
+
+BOOST_AUTO_TEST_CASE(what_ends_is_said_with_the_days) {
+  const cert_store store = cert_store::open(dir, start);
+  BOOST_TEST(store.expiry(start).empty());
+  BOOST_TEST(store.expiry(start + days(300)).empty()); // renews itself
+  const auto near = store.expiry(start + days(340));
+  BOOST_TEST_REQUIRE(near.size() == 1U);
+  BOOST_TEST(near.front() ==
+             (dir / "server.crt").string() +
+                 ": expires on 2027-01-01 00:00:00 UTC, in 25 days; run `gotunnel pki renew -certs " +
+                 dir.string() + "`: it says what prevents that");
+  const auto over = store.expiry(start + days(4000));
+  BOOST_TEST_REQUIRE(over.size() == 2U);
+  BOOST_TEST(over.front().find(
+                 "ca.crt: expired, so that clients refuse it, on 2036-01-01 10:12:00 UTC, 348 days ago; "
+                 "`gotunnel pki renew -ca") != std::string::npos,
+             over.front());
 }
 
 BOOST_AUTO_TEST_CASE(keys_that_others_can_read_are_a_warning) {

@@ -22,10 +22,9 @@ struct bench {
   bench(const net::executor& where, const tls_contexts& contexts, link::shared_keys server_keys,
         first as = first::served)
       : door(*net::tcp_listener::open(where, {"127.0.0.1", 0})), keys(std::move(server_keys)),
-        server(*contexts.server),
-        tasks(where, "test"), options{{"127.0.0.1", door.address().port()}, *contexts.client, [] {
-                                        return right_keys();
-                                      }} {
+        server(*contexts.server), tasks(where, "test"), options{{"127.0.0.1", door.address().port()},
+                                                                *contexts.client,
+                                                                link::always(right_keys())} {
     options.client.fill(std::byte{7});
     tasks.spawn("admit", as == first::mute ? mute_then_admit() : admit());
   }
@@ -196,7 +195,7 @@ BOOST_AUTO_TEST_CASE(each_attempt_asks_for_the_keys) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, tls_contexts::common(), right_keys());
     link::shared_keys now = wrong_keys();
-    on.options.keys = [&now] { return now; };
+    on.options.keys = [&now]() -> asio::awaitable<link::shared_keys> { co_return now; };
     link::dialer way(on.options);
     const auto refused = co_await way.reach();
     BOOST_TEST((refused.error() == errc::wrong_secret));
@@ -256,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_has_been_native_is_not_followed_back) {
 BOOST_AUTO_TEST_CASE(a_secret_that_the_original_cannot_carry_is_not_sent) {
   run([](log_capture&) -> asio::awaitable<void> {
     bench on(co_await asio::this_coro::executor, seed_server_contexts(), right_keys());
-    on.options.keys = [] { return link::make_gate_keys({secret_text(" open sesame")}, true); };
+    on.options.keys = link::always(link::make_gate_keys({secret_text(" open sesame")}, true));
     link::dialer way(on.options);
     const auto reached = co_await way.reach();
     BOOST_TEST((reached.error() == errc::wrong_secret));
@@ -285,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_says_nothing_times_out_and_one_that_is_absent
     const auto where = co_await asio::this_coro::executor;
     auto door = net::tcp_listener::open(where, {"127.0.0.1", 0});
     link::dial_options options{
-        {"127.0.0.1", door->address().port()}, *tls_contexts::common().client, [] { return right_keys(); }};
+        {"127.0.0.1", door->address().port()}, *tls_contexts::common().client, link::always(right_keys())};
     options.limit = 30ms;
     link::dialer way(options);
     const auto silent = co_await way.reach();

@@ -38,7 +38,7 @@ public:
   }
 
   link::dial_options way() const {
-    return {{"127.0.0.1", door_.address().port()}, *contexts_.client, [] { return right_keys(); }};
+    return {{"127.0.0.1", door_.address().port()}, *contexts_.client, link::always(right_keys())};
   }
   /// The latest guest with this number, or null.
   guest* carrier(std::uint8_t number) {

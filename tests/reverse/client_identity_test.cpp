@@ -151,6 +151,32 @@ BOOST_AUTO_TEST_CASE(a_symbolic_link_is_not_followed) {
   BOOST_TEST(!std::filesystem::exists(directory.path() / "elsewhere"));
 }
 
+BOOST_AUTO_TEST_CASE(a_file_of_another_user_is_named_and_not_taken) {
+  if (::geteuid() != 0) return; // only root can make one
+  const scratch_directory directory;
+  { const auto made = client_identity::claim(directory.path(), server, 8080); }
+  const auto file = files_of(directory.path()).at(0);
+  BOOST_TEST(::chown(file.c_str(), 65534, 65534) == 0);
+  const auto claimed = client_identity::claim(directory.path(), server, 8080);
+  BOOST_TEST(!claimed.durable);
+  BOOST_TEST(claimed.why_not.find("belongs to user 65534, who may not choose this client's id; remove it") !=
+             std::string::npos);
+  // All of the directory is that user's: root keeps the id that the user has.
+  BOOST_TEST(::chown(directory.path().c_str(), 65534, 65534) == 0);
+  BOOST_TEST(client_identity::claim(directory.path(), server, 8080).durable);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_with_a_second_name_is_not_written_to) {
+  const scratch_directory directory;
+  { const auto made = client_identity::claim(directory.path(), server, 8080); }
+  const auto file = files_of(directory.path()).at(0);
+  std::filesystem::remove(file);
+  { const std::ofstream precious(directory.path() / "precious"); }
+  std::filesystem::create_hard_link(directory.path() / "precious", file);
+  BOOST_TEST(!client_identity::claim(directory.path(), server, 8080).durable);
+  BOOST_TEST(content(directory.path() / "precious") == "");
+}
+
 BOOST_AUTO_TEST_CASE(there_is_always_a_state_directory) {
   const auto restore = [](const char* name, const std::string& value, bool was_set) {
     was_set ? ::setenv(name, value.c_str(), 1) : ::unsetenv(name);

@@ -98,7 +98,7 @@ public:
 private:
   static client_options options(std::uint16_t tunnel_port, std::uint16_t target) {
     link::dial_options way{
-        {"127.0.0.1", tunnel_port}, *tls_contexts::common().client, [] { return right_keys(); }};
+        {"127.0.0.1", tunnel_port}, *tls_contexts::common().client, link::always(right_keys())};
     way.client.fill(std::byte{1});
     way.instance.fill(std::byte{2});
     way.resume_window = 30s;

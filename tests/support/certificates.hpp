@@ -80,6 +80,14 @@ inline crypto::credential make_certificate(const certificate_plan& plan,
   return {text_of(certificate_out.get()), secret_text(text_of(key_out.get()))};
 }
 
+/// The same PEM with the line ends of Windows, with a byte order mark before it, and with both.
+inline std::vector<std::string> as_editors_leave_it(std::string_view pem) {
+  std::string lines;
+  for (const char c : pem) lines += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  const std::string mark = "\xEF\xBB\xBF";
+  return {lines, mark + std::string(pem), mark + lines};
+}
+
 /// The CA and the leaf as the original program makes them on its first start (reference: its generateCerts).
 inline std::pair<crypto::credential, crypto::credential> make_seed_certificates(wall_time now) {
   const wall_time end = now + std::chrono::years{10};

@@ -13,11 +13,13 @@
 // 0600 and who may enter is decided by the directory, too. A socket that nobody listens on any more is
 // replaced; one that somebody does listen on is left alone. One that fails later is made anew. Lines of
 // requests are limited to 256 bytes, answers to 1 MiB, asking and reading an answer to 5 s each,
-// conversations to 8 at once: further ones are closed. On the worker of the executor, which is where handlers
-// run: they must not block.
+// conversations to 8 at once: further ones are closed. The directory's path may be longer than that of a
+// socket: both sides go through the open directory, and follow no link in it. On the worker of the executor,
+// which is where handlers run: they must not block.
 #pragma once
 
 #include "gotunnel/base/clock.hpp"
+#include "gotunnel/net/directory.hpp"
 #include "gotunnel/net/task_group.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -35,7 +37,7 @@ namespace gotunnel::app {
 
 namespace asio = boost::asio;
 
-inline constexpr std::string_view control_socket_name = "control.sock";
+inline constexpr const char* control_socket_name = "control.sock";
 /// What a request may take that says nothing else.
 inline constexpr duration answer_limit = 5s;
 
@@ -67,13 +69,16 @@ public:
 private:
   using protocol = asio::local::stream_protocol;
 
-  void open(bool succeeds);
+  void open(const std::filesystem::path& directory, bool succeeds);
+  [[nodiscard]] std::string take_place(bool succeeds);
+  [[nodiscard]] std::pair<dev_t, ino_t> identity() const;
   asio::awaitable<void> accept_all();
   asio::awaitable<void> converse(protocol::socket socket);
   [[nodiscard]] asio::awaitable<std::string> answer(std::string_view line);
 
   net::executor where_;
-  std::filesystem::path path_;
+  std::filesystem::path path_; ///< for people
+  std::optional<net::directory> directory_;
   std::pair<dev_t, ino_t> made_{}; ///< which socket of that path is ours
   request_table requests_;
   protocol::acceptor acceptor_;

@@ -18,12 +18,16 @@
 #include "gotunnel/base/secret.hpp"
 #include "gotunnel/net/descriptor.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace gotunnel::app {
+
+/// Within it a pipe has given all that it has; it may be what somebody types.
+inline constexpr std::chrono::seconds stream_patience{60};
 
 struct typed_secrets {
   std::optional<secret_text> option;      ///< of -secret; the last one counts

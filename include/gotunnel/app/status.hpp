@@ -1,7 +1,9 @@
 // What `gotunnel server status` says: made by the server as one JSON object, shown by another process.
 //
 //   {"version":"0.1.0","pid":1,"uptime_seconds":3,"listen":"0.0.0.0:7000","workers":2,
-//    "memory":{"waiting":0,"limit":0},"counters":{"sessions":1,...},
+//    "memory":{"waiting":0,"limit":0},
+//    "certificates":{"ca_until":"2036-01-01 10:00:00 UTC","server_until":"...","trouble":["..."]},
+//    "counters":{"sessions":1,...},
 //    "ports":[{"port":8080,"client":"192.0.2.7:4711","since":"2026-01-01 10:00:00 UTC"}]}
 #pragma once
 
@@ -17,6 +19,9 @@ struct status_facts {
   std::size_t workers = 1;
   duration uptime{};
   std::vector<reverse::held_port> ports;
+  wall_time authority_until{};
+  wall_time server_until{};
+  std::vector<std::string> expiry; ///< sentences about what ends soon, or has ended
 };
 
 /// One line of JSON; counters and memory are the process's.

@@ -18,6 +18,9 @@ using wall_time = std::chrono::sys_seconds;
 /// "No deadline": later than every other time point.
 inline constexpr time_point never = time_point::max();
 
+/// When this program's source was finished: no clock that shows an earlier time is right.
+[[nodiscard]] wall_time source_date() noexcept;
+
 /// `2027-01-31 23:59:59 UTC`, for people.
 [[nodiscard]] std::string describe(wall_time when);
 

@@ -38,6 +38,7 @@ enum class errc {
   bad_certificate,     ///< a certificate or key file that is corrupt, or not what it should be
   keys_worn,           ///< the connection's keys have sealed what they may, and cannot be changed
   tls_failure,         ///< TLS ended with an alert or a protocol error
+  busy,                ///< as much is under way as may be; later there may be room
   not_read,            ///< the stream was reset because nobody read what came for it
   unreachable,         ///< the peer reset the stream: it could not dial the local service
   too_many_streams,    ///< the peer reset the stream: it takes no more of them now

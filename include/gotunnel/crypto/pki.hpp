@@ -25,12 +25,18 @@ struct credential {
   secret_text key;
 };
 
-/// CN `GoTunnel CA`, 10 years, keyCertSign + cRLSign, pathlen 0, random 128-bit serial.
-[[nodiscard]] result<credential> make_authority(wall_time now);
+/// CN `GoTunnel CA`, 10 years, keyCertSign + cRLSign, pathlen 0, random 128-bit serial. Valid from `now` or,
+/// when that is earlier, from `since`: for a machine whose clock cannot be right yet.
+[[nodiscard]] result<credential> make_authority(wall_time now, wall_time since = wall_time::max());
+/// Another 10 years for a CA that signed itself: the same name, key and pin, a new certificate. errc::refused
+/// for a CA that another one has signed.
+[[nodiscard]] result<credential> renew_authority(const credential& authority, wall_time now,
+                                                 wall_time since = wall_time::max());
 
 /// CN and DNS SAN `gotunnel.internal`, serverAuth; ends after `lifetime`, or with the CA if that is sooner.
+/// `since` as above.
 [[nodiscard]] result<credential> issue_server(const credential& authority, wall_time now,
-                                              std::chrono::days lifetime);
+                                              std::chrono::days lifetime, wall_time since = wall_time::max());
 
 /// What one certificate says.
 struct certificate_facts {

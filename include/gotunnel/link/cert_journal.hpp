@@ -6,43 +6,37 @@
 // The files are written to `.new.tmp/` and synced; renaming that to `.new/` is the commit; then each file is
 // renamed to its place. A crash before the commit leaves rubbish that finish() removes; a crash after it
 // leaves `.new/`, which finish() completes. Errors are those of the system; before the commit they leave
-// everything as it was.
+// everything as it was. A symbolic link of either name is never followed: ENOTDIR or ELOOP (net/directory).
 #pragma once
 
-#include "gotunnel/base/bytes.hpp"
-#include "gotunnel/base/error.hpp"
+#include "gotunnel/net/directory.hpp"
 
-#include <filesystem>
+#include <string>
 #include <string_view>
 #include <vector>
-
-#include <sys/types.h>
 
 namespace gotunnel::link {
 
 class cert_journal {
 public:
   struct file {
-    std::string_view name;
+    std::string name;
     std::string_view content;
     mode_t mode;
   };
 
   /// Where committed files wait for their place. Holds only complete files.
-  [[nodiscard]] static std::filesystem::path waiting_room(const std::filesystem::path& directory) {
-    return directory / ".new";
-  }
+  static constexpr const char* waiting_room = ".new";
 
   /// Puts the files in their places, over those that are there.
-  [[nodiscard]] static result<> commit(const std::filesystem::path& directory,
-                                       const std::vector<file>& files);
+  [[nodiscard]] static result<> commit(const net::directory& directory, const std::vector<file>& files);
 
   /// Removes what was not committed. Changes nothing else.
-  [[nodiscard]] static result<> discard_uncommitted(const std::filesystem::path& directory);
+  [[nodiscard]] static result<> discard_uncommitted(const net::directory& directory);
   /// True when committed files wait.
-  [[nodiscard]] static bool pending(const std::filesystem::path& directory);
+  [[nodiscard]] static bool pending(const net::directory& directory);
   /// Puts the waiting files in their places.
-  [[nodiscard]] static result<> finish(const std::filesystem::path& directory);
+  [[nodiscard]] static result<> finish(const net::directory& directory);
 };
 
 namespace detail {

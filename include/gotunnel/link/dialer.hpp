@@ -24,8 +24,11 @@ namespace gotunnel::link {
 /// For TCP, TLS and the greeting together, as the original has it.
 inline constexpr duration dial_limit = 10s;
 
-/// Asked before each attempt, so that a client follows when its secret is changed. Never null.
-using key_source = std::function<shared_keys()>;
+/// Asked before each attempt, so that a client follows when its secret is changed: that may take a moment.
+/// Never null.
+using key_source = std::function<asio::awaitable<shared_keys>()>;
+/// For a secret that stays.
+[[nodiscard]] key_source always(shared_keys keys);
 
 struct dial_options {
   wire::host_port server;
@@ -75,8 +78,8 @@ public:
 private:
   /// One reach().
   struct dial {
-    dial(const net::executor& executor, const dialer& of, net::endpoints addresses, request_source request,
-         time_point end);
+    dial(const net::executor& executor, const dialer& of, shared_keys known, net::endpoints addresses,
+         request_source request, time_point end);
 
     net::executor where;
     shared_keys keys;

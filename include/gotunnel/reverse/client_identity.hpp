@@ -3,9 +3,11 @@
 // One id per server and port, in one file of the state directory, locked while the process runs: clients on
 // one machine do not disturb each other. With remote port 0 the first file that no live process has locked is
 // taken. A directory that cannot be written means an id for this run only (`durable` false, `why_not` says
-// why).
+// why). Others may write to the directory (a volume that a group shares): a link, or a file of another user,
+// is not taken for ours.
 #pragma once
 
+#include "gotunnel/net/descriptor.hpp"
 #include "gotunnel/wire/address.hpp"
 #include "gotunnel/wire/psk_auth.hpp"
 
@@ -18,10 +20,6 @@ class client_identity {
 public:
   [[nodiscard]] static client_identity claim(const std::filesystem::path& state_directory,
                                              const wire::host_port& server, std::uint16_t remote_port);
-  client_identity(client_identity&& other) noexcept;
-  client_identity& operator=(client_identity&&) = delete;
-  ~client_identity();
-
   wire::peer_id client{};
   bool durable = false;
   std::string why_not;
@@ -29,7 +27,7 @@ public:
 private:
   client_identity() = default;
 
-  int lock_ = -1; ///< the id's file, held open and locked
+  net::descriptor lock_; ///< the id's file, held open and locked
 };
 
 /// $XDG_STATE_HOME/gotunnel, ~/.local/state/gotunnel, or /var/lib/gotunnel without a home; never empty.
