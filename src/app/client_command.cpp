@@ -12,6 +12,7 @@
 #include "gotunnel/base/printable.hpp"
 #include "gotunnel/crypto/digest.hpp"
 #include "gotunnel/net/descriptor_limit.hpp"
+#include "gotunnel/net/file_worker.hpp"
 #include "gotunnel/net/route_watch.hpp"
 #include "gotunnel/net/worker_pool.hpp"
 #include "gotunnel/reverse/carrier_group.hpp"
@@ -25,6 +26,9 @@
 namespace gotunnel::app {
 namespace {
 
+// For a few bytes in -state-dir.
+constexpr duration remember_limit = 10s;
+
 crypto::tls_context make_context(const client_config& config) {
   crypto::tls_client_options options;
   options.authority = config.ca_pem;
@@ -37,24 +41,30 @@ crypto::tls_context make_context(const client_config& config) {
   return *context;
 }
 
+asio::awaitable<void> remember_native(net::file_worker& files, reverse::server_memory memory) {
+  auto remember = [memory] { return memory.remember_native(); };
+  const auto why_not = co_await files.run(remember_limit, std::move(remember));
+  if (why_not && why_not->empty()) co_return;
+  log::warn("app",
+            "{}: that the server speaks the native protocol is remembered for this run only; give a "
+            "directory that this client can write with -state-dir",
+            why_not ? *why_not : why_not.error().message());
+}
+
 /// What an earlier run has learnt of the server counts in this one.
-std::shared_ptr<link::seed_fallback> make_fallback(const client_config& config) {
+std::shared_ptr<link::seed_fallback> make_fallback(const client_config& config, net::file_worker& files,
+                                                   net::task_group& tasks) {
   const reverse::server_memory memory(
       config.state_dir, config.pin.empty() ? crypto::read_certificate(config.ca_pem)->pin : config.pin);
-  auto remember = [memory] {
-    if (const std::string why_not = memory.remember_native(); !why_not.empty())
-      log::warn("app",
-                "{}: that the server speaks the native protocol is remembered for this run only; give a "
-                "directory that this client can write with -state-dir",
-                why_not);
-  };
+  auto remember = [memory, &files, &tasks] { tasks.spawn("remember", remember_native(files, memory)); };
   return std::make_shared<link::seed_fallback>(config.seed_peers, memory.native(), std::move(remember));
 }
 
 reverse::client_options make_options(const client_config& config, const wire::peer_id& client, keyring& keys,
+                                     std::shared_ptr<link::seed_fallback> fallback,
                                      std::size_t max_visitors) {
   link::dial_options way{config.server, make_context(config), [&keys] { return keys.latest(); }, client, {}};
-  way.fallback = make_fallback(config);
+  way.fallback = std::move(fallback);
   crypto::random_bytes(way.instance);
   way.resume_window = config.resume_window;
   reverse::client_options options{std::move(way)};
@@ -127,7 +137,9 @@ int client_command(const arguments& given, typed_secrets& typed) {
   asio::signal_set stop_signals(pool.front().where(), SIGINT, SIGTERM);
   keyring keys(pool.front().where(), files, std::move(secrets),
                config.seed_peers != link::seed_fallback::wish::off, 1);
-  auto options = make_options(config, identity.client, keys, net::descriptors_for_visitors(descriptors));
+  net::task_group tasks(pool.front().where(), "app");
+  auto options = make_options(config, identity.client, keys, make_fallback(config, files, tasks),
+                              net::descriptors_for_visitors(descriptors));
   const std::string host = config.server.host;
   const std::string target = wire::to_string(config.target);
   auto say_ready = [&](const wire::bound_answer& bound) {
@@ -139,7 +151,6 @@ int client_command(const arguments& given, typed_secrets& typed) {
                                 std::move(say_ready));
   log::debug("app", "{}", enter_sandbox(config.sandbox, {{config.state_dir}, keys.file()}));
   output::of_process().start(); // inside the sandbox
-  net::task_group tasks(pool.front().where(), "app");
   net::task_group signals(pool.front().where(), "app");
   signals.spawn("signals", stop_on_signal(stop_signals, client, config.grace));
   // Without it a dead way is still found, by its silence.

@@ -2,6 +2,7 @@
 
 #include "gotunnel/app/byte_size.hpp"
 #include "gotunnel/app/go_duration.hpp"
+#include "gotunnel/app/secret_source.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/crypto/pki.hpp"
 #include "gotunnel/net/file.hpp"

@@ -100,10 +100,9 @@ private:
 };
 
 server_process::server_process(const parsed_options& options, server_config config, inheritance inherited,
-                               starter next, secret_source secrets,
-                               descriptor_plan descriptors)
-    : config_(std::move(config)), inherited_(std::move(inherited)), next_(std::move(next)),
-      descriptors_(std::move(descriptors)), pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
+                               starter next, secret_source secrets, descriptor_plan descriptors)
+    : config_(std::move(config)), inherited_(std::move(inherited)), descriptors_(std::move(descriptors)),
+      next_(std::move(next)), pool_(config_.workers), stops_(pool_.front().where(), SIGINT, SIGTERM),
       hangups_(pool_.front().where(), SIGHUP), upgrades_(pool_.front().where(), SIGUSR2),
       // Addresses before certificates: a start that fails on one of them has written nothing.
       door_(open_door(options)), certificates_(open_certificates()),

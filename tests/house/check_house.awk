@@ -14,6 +14,8 @@ BEGIN {
 
   # Nothing blocks a worker. These may, in the ways named, because of where they run: at start and in commands (S), on a
   # helper (H), in a process of their own (P), or while all workers stand still on purpose (W).
+  may_block["src/base/output.cpp"] = "wait"                     # H: the thread that writes
+  may_block["include/gotunnel/base/output.hpp"] = "wait"
   may_block["src/net/directory.cpp"] = "sleep lock sync open file" # S, H
   may_block["include/gotunnel/net/directory.hpp"] = "file"
   may_block["src/net/file.cpp"] = "file open wait"              # S, H
@@ -21,14 +23,17 @@ BEGIN {
   may_block["src/net/file_worker.cpp"] = "wait"                 # the helper's own, and the end of the process
   may_block["src/net/parcel.cpp"] = "wait"                      # W
   may_block["src/net/standstill.cpp"] = "wait"                  # W
-  may_block["src/net/tcp_listener.cpp"] = "name"                # S
+  may_block["src/net/resolver.cpp"] = "name"                    # H: threads that nobody waits for
   may_block["src/link/cert_files.cpp"] = "file"                 # S, H
   may_block["src/reverse/client_identity.cpp"] = "file lock sync" # S
+  may_block["src/reverse/server_memory.cpp"] = "open"           # H
   may_block["src/app/config.cpp"] = "file"                      # S
   may_block["src/app/control_socket.cpp"] = "file"              # S
   may_block["src/app/privileges.cpp"] = "file name"             # S
   may_block["src/app/sandbox.cpp"] = "open"                     # S
   may_block["src/app/secret_source.cpp"] = "file"               # S, H
+  may_block["src/app/surroundings.cpp"] = "open"                # S
+  may_block["src/app/system_call_filter.cpp"] = "lock"          # names what may be called, and calls nothing
   may_block["src/app/service_manager.cpp"] = "wait"             # W: what leaves tells its manager who goes on
 }
 
@@ -180,7 +185,7 @@ function check_blocking(code) {
   if (code ~ /(^|[^A-Za-z0-9_])(net::)?(read_(file|stream) *\(|directory::open)/)
     blocks("file", "run it on a net/file_worker")
   if (code ~ /getaddrinfo|getnameinfo|gethostby|getpw(nam|uid)|getgr(nam|gid)|(\.|->)resolve *\(/)
-    blocks("name", "net/tcp_dial and async_resolve look names up without blocking")
+    blocks("name", "ask net/resolver")
   if (code ~ /condition_variable|std::(promise|future|async)[^A-Za-z0-9_]|(^|[^A-Za-z0-9_])(waitpid|::wait|::select) *\(/ ||
       code ~ /(^|[^A-Za-z0-9_])p?poll *\(&/ && code !~ /, *0\)/)
     blocks("wait", "co_await a net/signal, or net/ask the other worker")

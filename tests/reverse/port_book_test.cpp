@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_client_has_64_ports_by_however_many_sessions) {
 BOOST_AUTO_TEST_CASE(a_port_whose_visitors_have_no_seat_refuses_them_and_counts) {
   run([](log_capture& log) -> asio::awaitable<void> {
     const auto where = co_await asio::this_coro::executor;
-    book_bench on(where, {"127.0.0.1", allow("1-65535"), {}, 2s, {100, 2}});
+    book_bench on(where, {{asio::ip::address_v4::loopback()}, allow("1-65535"), {}, 2s, {100, 2}});
     const auto before = counters::value(counter::visitors_crowded);
     const auto holder = on.holder();
     const auto port = co_await on.bind(holder, 0, 1, 1);

@@ -15,12 +15,12 @@ constexpr wire::stream_id last_id = 48; ///< 24 streams; three left are few
 /// Such a session, and a bare multiplexer in the client's place.
 struct bench {
   bench(const net::executor& at, std::uint32_t capabilities)
-      : pair(make_memory_pair(at)), tasks(at, "test"), ports(at, {"127.0.0.1", allow("1-65535")}) {
+      : pair(make_memory_pair(at)), tasks(at, "test"), ports(at, {{asio::ip::address_v4::loopback()}, allow("1-65535")}) {
     link::admitted peer;
     peer.carrier = std::move(pair.b);
     peer.native = true;
     peer.capabilities = capabilities;
-    session = std::make_shared<server_session>(at, at, ports, std::move(peer), last_id);
+    session = std::make_shared<server_session>(at, at, ports, std::move(peer), nullptr, last_id);
     wire::smux_config config;
     config.resets = has(capabilities, wire::capability::stream_reset);
     client = std::make_shared<mux::session>(at, std::move(pair.a), config);

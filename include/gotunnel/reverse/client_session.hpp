@@ -10,6 +10,7 @@
 // the other has the port. On the caller's worker.
 #pragma once
 
+#include "gotunnel/base/rate_limit.hpp"
 #include "gotunnel/link/dialer.hpp"
 #include "gotunnel/mux/session.hpp"
 #include "gotunnel/net/socket_stream.hpp"
