@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(
     const auto said = co_await former.control->write(as_bytes(line));
     BOOST_TEST(said.has_value());
     co_await on.present(2);
-    BOOST_TEST((on.server.guests.back().wanted == wire::bind_request{1, 8080, 0}));
+    BOOST_TEST((on.server.guests.back().wanted == wire::bind_request{1, 8080, 0, 4'000, true}));
     co_await pause(3s);
     BOOST_TEST(on.server.present() == 2U);
     visitor->reset();

@@ -209,8 +209,8 @@ BOOST_AUTO_TEST_CASE(without_the_local_service_visitors_are_reset_and_it_is_said
       auto inside = co_await on.visit("hello");
       const auto got = co_await inside->read();
       BOOST_TEST((got.error() == errc::unreachable));
-      log.expect("cannot reach the local service 127.0.0.1:");
     }
+    log.expect("cannot reach the local service 127.0.0.1:"); // once: the rest is held back
     co_await on.finish();
   });
 }
