@@ -19,8 +19,9 @@ from result import Attack
 WORST_ANSWER = 0.25  # seconds, beyond what the service itself takes
 IP_BIND_ADDRESS_NO_PORT = 24  # of <linux/in.h>
 LARGE = 256 << 20  # bytes that each of them asks for
-# A process of attackers has so many descriptors; then it drops those that it has had longest.
-MOST_HELD = 6000
+# At once; then those that were there longest are dropped. Each costs the kernel half a MiB at both ends: with many more, here
+# where both ends are one machine, its memory for all of TCP (tcp_mem) runs out, and every connection of the machine stalls.
+MOST_HELD = 1500
 
 
 def come_and_do_not_read(port, rate, seconds):
