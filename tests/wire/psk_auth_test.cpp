@@ -183,6 +183,34 @@ BOOST_AUTO_TEST_CASE(a_seed_secret_line_is_no_hello) {
   BOOST_TEST(read_server_hello({}, line, ours).error() == errc::broken_frame);
 }
 
+// The vectors of docs/wire.md, made by another implementation.
+BOOST_AUTO_TEST_CASE(proofs_are_those_of_the_specification) {
+  psk_context context;
+  context.key = crypto::stretch(secret_text("correct horse battery staple"), stretch_salt);
+  for (std::size_t i = 0; i < context.exporter.size(); ++i) context.exporter[i] = static_cast<std::byte>(i);
+  BOOST_TEST(to_hex(context.key.view()) ==
+             "7a75c37944ea31c50947b6b992cb4bec99a320e1928e749583850cafd53db831");
+
+  client_hello client;
+  client.capabilities = 3;
+  client.client = filled<16>(0x11);
+  client.instance = filled<16>(0x22);
+  client.nonce = filled<20>(0x33);
+  client.window = 60'000;
+  const hello_bytes first = make_client_hello(client, context);
+  BOOST_TEST(to_hex(bytes_view{first}.subspan(96)) ==
+             "c1af9e07cd47312d6a4b5dfc13331eb808c221ae155e2dd4fb3b1bd465f30567");
+
+  server_hello server;
+  server.capabilities = 3;
+  server.session = filled<16>(0x44);
+  server.nonce = filled<32>(0x55);
+  server.window = 60'000;
+  const hello_bytes second = make_server_hello(server, first, context);
+  BOOST_TEST(to_hex(bytes_view{second}.subspan(96)) ==
+             "d921f15e5cec9aa16be19e8df84c7d21804b9f3cd112f9ca10d10300c6c2c6a6");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace gotunnel::wire
