@@ -27,7 +27,7 @@ namespace gotunnel::app {
 namespace {
 
 // For a few bytes in -state-dir.
-constexpr duration remember_limit = 10s;
+constexpr duration remember_limit = 3s;
 
 crypto::tls_context make_context(const client_config& config) {
   crypto::tls_client_options options;

@@ -64,8 +64,10 @@ std::string read_bind(const parsed_options& given) {
   const bool v6 = std::count(host.begin(), host.end(), ':') > 1;
   const auto parsed = wire::parse_listen(fmt::format("{}{}{}:0", v6 ? "[" : "", host, v6 ? "]" : ""));
   if (host.empty() || !std::holds_alternative<wire::host_port>(parsed))
-    throw wrong(given, "bind",
-                "not an address; give one of this machine without a port, like 127.0.0.1 or ::1");
+    throw wrong(
+        given, "bind",
+        "not an address or name of this machine; give one without a port, like 127.0.0.1 or ::1, and a "
+        "name in ASCII (xn--...)");
   return host;
 }
 
@@ -86,10 +88,12 @@ wire::cidr_set read_networks(const parsed_options& given, const std::string& nam
 duration read_duration(const parsed_options& given, const std::string& name, duration least) {
   const auto value = parse_duration(given.text(name));
   if (!value) throw wrong(given, name, "not a duration; write it like 500ms, 10s or 1m30s");
-  if (*value < least)
+  if (*value < least) {
+    const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(least).count();
     throw wrong(given, name,
-                fmt::format("too short; the least is {} ms",
-                            std::chrono::duration_cast<std::chrono::milliseconds>(least).count()));
+                count % 1000 == 0 ? fmt::format("too short; the least is {}s", count / 1000)
+                                  : fmt::format("too short; the least is {}ms", count));
+  }
   return *value;
 }
 

@@ -37,7 +37,7 @@ std::string ready_line(const std::string& server_host, const wire::bound_answer&
                        const std::string& target) {
   const auto only = only_address(bound);
   const wire::host_port where{only ? only->to_string() : server_host, bound.port};
-  return fmt::format("ready: {} -> {}\n", wire::to_string(where), target);
+  return fmt::format("ready: {} -> {}", wire::to_string(where), target);
 }
 
 std::string ready_warning(const std::string& server_host, const wire::bound_answer& bound) {

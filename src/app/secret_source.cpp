@@ -137,7 +137,8 @@ secret_source read_secrets(const parsed_options& given, const typed_secrets& typ
   if (given.given("secret") && given.given("secret-file"))
     throw usage_error("-secret and -secret-file are both given; keep one of them");
   if (given.given("secret")) {
-    const std::string_view text = typed.option ? without_line_end(typed.option->reveal()) : std::string_view();
+    const std::string_view text =
+        typed.option ? without_line_end(typed.option->reveal()) : std::string_view();
     if (text.empty()) throw usage_error("-secret \"\": the secret is empty; give a long random text");
     return {{accept(text, "-secret", warnings)}, {}};
   }

@@ -79,7 +79,7 @@ private:
   descriptor_plan descriptors_;
   bool succeeds_ = former_.has_value(); ///< another process has served before
   starter next_;
-  net::file_worker files_;              ///< whoever asks it lives on a worker: those go first
+  net::file_worker files_; ///< whoever asks it lives on a worker: those go first
   net::worker_pool pool_;
   // From here on a signal waits until it can be answered in good order; who reads "ready" may send one at
   // once.
@@ -141,8 +141,7 @@ link::cert_store server_process::open_certificates() const {
 }
 
 reverse::server_options server_process::options_of_server() const {
-  return {{bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold,
-           descriptors_.visitors},
+  return {{bind_, config_.allow_ports, config_.allow_visitors, config_.resume_hold, descriptors_.visitors},
           keys_.keys(),
           make_server_context(certificates_, config_.seed_peers),
           config_.allow_clients,

@@ -143,8 +143,9 @@ net::task<> acceptor::greet_native(admitted& peer, const std::array<std::byte, 3
 }
 
 net::task<> acceptor::greet_seed(admitted& peer) {
-  const auto line = co_await read_line(*peer.carrier, wire::seed_secret_limit);
+  auto line = co_await read_line(*peer.carrier, wire::seed_secret_limit);
   if (!line) co_return line.error();
+  const wiped_at_the_end guard{*line};
   const look_function look = [&] { return any_matches(as_bytes(*line), *keys_); };
   const std::optional<wire::peer_id> nobody;
   const auto right = co_await judge_(nobody, look);

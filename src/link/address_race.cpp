@@ -134,6 +134,8 @@ asio::awaitable<void> address_race::attempt(running self, duration limit) {
   if (!socket) {
     failure_.note(socket.error(), "");
   } else {
+    const auto ends = net::ends_of(*socket);
+    const bool same_machine = ends && ends->first.v6 == ends->second.v6 && ends->first.ip == ends->second.ip;
     self->silent_since = now();
     next_begin_ = std::max(next_begin_, self->silent_since + silence_limit);
     changed_.notify();
@@ -145,7 +147,7 @@ asio::awaitable<void> address_race::attempt(running self, duration limit) {
     if (!shaken)
       failure_.note(shaken.error(), tls->engine().failure());
     else if (!winner_)
-      winner_ = std::make_unique<winner>(winner{std::move(tls), self->max_segment});
+      winner_ = std::make_unique<winner>(winner{std::move(tls), self->max_segment, same_machine});
   }
   running_.erase(self);
   next_begin_ = {};

@@ -16,8 +16,8 @@ namespace {
 
 asio::awaitable<shared_keys> give(shared_keys keys) { co_return keys; }
 
-// While other addresses are left, or a newer way: a greeting takes a round trip, and a refusal is held back
-// for up to 5 s.
+// While other addresses are left, or a newer way: a greeting takes a round trip, and a proof may wait for its
+// turn for up to 3 s.
 constexpr duration greeting_limit = 6s;
 constexpr duration greeting_limit_in_haste = 2s;
 
@@ -107,6 +107,7 @@ net::task<reached> dialer::greet(dial& under_way, address_race::winner winner) {
   reached server;
   server.native = stream.engine().alpn() == crypto::native_alpn;
   server.max_segment = winner.max_segment;
+  server.same_machine = winner.same_machine;
   server.carrier = std::move(winner.stream);
   if (const auto allowed = judge_protocol(server.native, under_way.wanted != nullptr); !allowed)
     co_return allowed.error();
@@ -185,10 +186,12 @@ net::task<> dialer::greet_seed(reached& server, const gate_key& key) {
         "the original protocol cannot carry a secret with white space at its ends or a line end inside";
     co_return errc::wrong_secret;
   }
-  std::string line(key.secret.reveal());
-  line.push_back('\n');
+  std::string line;
+  line.reserve(key.secret.reveal().size() + 1); // never moved
+  line += key.secret.reveal();
+  line += '\n';
+  const wiped_at_the_end guard{line};
   const auto sent = co_await server.carrier->write(as_bytes(line));
-  wipe(line.data(), line.size());
   if (!sent) co_return sent.error();
   const auto verdict = co_await read_line(*server.carrier, wire::seed_verdict_limit);
   if (!verdict) co_return verdict.error();

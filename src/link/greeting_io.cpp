@@ -21,6 +21,7 @@ net::task<> read_exactly(net::stream& from, bytes_span to) {
 
 net::task<std::string> read_line(net::stream& from, std::size_t limit) {
   std::string line;
+  if (limit <= 4096) line.reserve(limit); // it may be a secret, and is never moved then
   for (;;) {
     const auto bytes = co_await from.read();
     if (!bytes) co_return bytes.error();

@@ -87,6 +87,7 @@ result<directory::opened> directory::open_or_make(const std::filesystem::path& g
 result<directory> directory::enter(const std::string& name) const {
   descriptor there{::openat(handle(), name.c_str(), opening | O_NOFOLLOW)};
   if (!there) return last_error();
+  if (!may_trust(there)) return system_error(EPERM);
   return directory(std::move(there), in_good_hands_);
 }
 
@@ -145,7 +146,15 @@ result<file_content> directory::read(const std::string& name, std::size_t limit)
     file = descriptor{::openat(handle(), name.c_str(), reading_flags)};
   }
   if (!file) return last_error();
+  if (!may_trust(file)) return system_error(EPERM);
   return read_file(file, limit);
+}
+
+/// Where others may add names, what is there must be ours, or root's: they may have been first.
+bool directory::may_trust(const descriptor& what) const {
+  if ((mode_ & (S_IWGRP | S_IWOTH)) == 0) return true;
+  struct ::stat status {};
+  return ::fstat(what.get(), &status) == 0 && is_trusted(status.st_uid);
 }
 
 result<descriptor> directory::open_or_make_file(const std::string& name) const {

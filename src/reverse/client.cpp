@@ -17,6 +17,10 @@ namespace {
 constexpr duration first_retry = 500ms;
 // While visitors wait.
 constexpr duration longest_pause = 2s;
+// A server that asks for another session sooner has to wait for it.
+constexpr duration brief_session = 60s;
+// That go on beside the latest one until their visitors have left.
+constexpr std::size_t most_former_sessions = 8;
 // A session that lasts longer has done something.
 constexpr duration brief = 30s;
 
@@ -41,7 +45,8 @@ client::client(net::executor where, const client_options& options, std::uint8_t 
       backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval),
       pause_(std::min(first_retry, options_.max_retry_interval),
              std::min(longest_pause, options_.max_retry_interval)),
-      attempts_(where_, "reverse"), tasks_(where_, "reverse"), hurry_(where_) {}
+      attempts_(where_, "reverse"), tasks_(where_, "reverse"), hurry_(where_),
+      dialled_(where_) {}
 
 asio::awaitable<void> client::run() {
   attempts_.spawn("client", keep_connected());
@@ -172,6 +177,16 @@ void client::carrier_lost(bool moved_on) {
 }
 
 net::task<link::reached> client::dial(link::request_source wanted) {
+  // One at a time: a former session may be on its way back beside the latest.
+  while (dialling_) co_await dialled_.wait();
+  const struct turn {
+    explicit turn(client& whose) : of(whose) { of.dialling_ = true; }
+    ~turn() {
+      of.dialling_ = false;
+      of.dialled_.notify();
+    }
+    client& of;
+  } mine(*this);
   dialer_.use_segments(segments_.size(std::chrono::steady_clock::now()));
   auto reached = co_await dialer_.reach(std::move(wanted));
   if (reached) segments_.worked(reached->max_segment, std::chrono::steady_clock::now());
@@ -194,6 +209,8 @@ asio::awaitable<std::optional<std::string>> client::attempt() {
   if (!spare_) {
     log::debug("reverse", "connecting to {}", server_);
     auto reached = co_await dial();
+    // A cancellation that comes in the very turn in which the race ended is not heard.
+    if (stopping_) co_return std::nullopt;
     if (!reached) co_return explain(reached.error());
     spare_.emplace(std::move(*reached));
   }
@@ -211,7 +228,8 @@ asio::awaitable<std::optional<std::string>> client::attempt() {
     owner_.up(number_, answer);
     retire_former();
   };
-  const wire::bind_request question{.port = owner_.port_to_ask(), .carrier = number_, .wait = waits_in_line()};
+  const wire::bind_request question{
+      .port = owner_.port_to_ask(), .carrier = number_, .wait = waits_in_line()};
   session_ = std::make_shared<client_session>(where_, std::move(server), question, options_.target,
                                               owner_.visits(), std::move(ready), options_.keepalive);
   const auto begin = std::chrono::steady_clock::now();
@@ -226,17 +244,21 @@ asio::awaitable<std::optional<std::string>> client::attempt() {
     co_return explain(outcome);
   }
   owner_.down();
-  log::info("reverse",
+  log::info(often, "reverse",
             "{}{} asks for a fresh session, as this one has few stream ids left; its visitors go on", named(),
             server_);
+  // Honest servers ask once in 2^31 streams.
+  if (std::chrono::steady_clock::now() - begin < brief_session) co_await net::sleep_for(longest_pause);
+  if (sessions_.size() > most_former_sessions) sessions_.front()->stop(duration::zero());
   co_return std::nullopt;
 }
 
 /// From the session's beginning to its end, and what it leaves behind; the next one does not wait for that.
 asio::awaitable<void> client::carry(std::shared_ptr<client_session> session) {
   co_await run_session(*session);
+  static log::limit often;
   if (session->to_be_renewed())
-    log::info("reverse", "{}the former session with {} is over", named(), server_);
+    log::info(often, "reverse", "{}the former session with {} is over", named(), server_);
   co_await session->drain();
   std::erase(sessions_, session);
 }
@@ -320,7 +342,9 @@ std::string client::explain(const session_outcome& outcome) {
   if (outcome.was_ready) owner_.down();
   if (outcome.refusal) {
     owner_.refused(number_);
-    if (outcome.refusal->free_in_ms) free_in_ = std::chrono::milliseconds(*outcome.refusal->free_in_ms);
+    // Who may wait in line comes back for that sooner.
+    if (outcome.refusal->free_in_ms && !waits_in_line())
+      free_in_ = std::chrono::milliseconds(*outcome.refusal->free_in_ms);
     return fmt::format("{} refused -remote-port {}: {}", server_, options_.remote_port,
                        outcome.refusal->message);
   }

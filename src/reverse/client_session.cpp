@@ -12,6 +12,8 @@
 #include "gotunnel/wire/proxy_header.hpp"
 #include "gotunnel/wire/seed_greeting.hpp"
 
+#include <algorithm>
+
 namespace gotunnel::reverse {
 namespace {
 
@@ -31,14 +33,23 @@ constexpr duration last_call_limit = 1s;
 // A visitor that the server had sent here before another session took the port may still be on its way.
 constexpr duration late_visitors = 2s;
 
+/// Each machine has loopback addresses of its own: a pair of them names one connection on one machine only.
+bool is_loopback(const wire::ip_endpoint& of) {
+  if (!of.v6) return of.ip[0] == std::byte{127};
+  const auto last = of.ip.begin() + 15;
+  return std::all_of(of.ip.begin(), last, [](std::byte each) { return each == std::byte{0}; }) &&
+         *last == std::byte{1};
+}
+
 } // namespace
 
 client_session::client_session(net::executor where, link::reached server, wire::bind_request wanted,
                                local_target target, local_visits& visits, ready_handler ready,
                                duration keepalive)
-    : where_(std::move(where)), native_(server.native), wanted_(wanted), id_(server.session),
-      resume_window_(server.resume_window), keepalive_(keepalive), target_(std::move(target)), visits_(visits),
-      ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_), changed_(where_) {
+    : where_(std::move(where)), native_(server.native), same_machine_(server.same_machine), wanted_(wanted), id_(server.session),
+      resume_window_(server.resume_window), keepalive_(keepalive), target_(std::move(target)),
+      visits_(visits), ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_),
+      changed_(where_) {
   wanted_.id = service;
   wanted_.keepalive = wire::keepalive_ms(keepalive_);
   const auto config = mux_config(wire::smux_role::client, server);
@@ -140,8 +151,9 @@ std::optional<wire::control_message> client_session::handle(const wire::control_
     // A carrier that breaks meanwhile has its own window.
     const auto limit = std::min<duration>(std::chrono::milliseconds(waiting->for_ms), longest_line);
     expect_answer_within(limit + resume_window_ + answer_limit);
+    static log::limit often;
     log::info(
-        "reverse",
+        often, "reverse",
         "port {} is held by another client, which is away; waiting in line for it, {} s unless that client "
         "is back before",
         wanted_.port, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
@@ -242,7 +254,8 @@ void client_session::turn_away_loop(mux::mux_stream& inside) {
 /// The port of the target, when the visitor dialled the same one: only then can the two be the same service.
 bool client_session::may_lead_back(const wire::proxy_header& header) const {
   const auto* const target = std::get_if<wire::host_port>(&target_);
-  return target != nullptr && header.peer && header.peer->destination.port == target->port;
+  if (target == nullptr || !header.peer || header.peer->destination.port != target->port) return false;
+  return same_machine_ || !is_loopback(header.peer->destination);
 }
 
 bool client_session::leads_back(local_visits::visit& here, const wire::proxy_header& header) const {

@@ -98,7 +98,9 @@ wire::control_message port_book::give(const bind_question& question, const publi
 void port_book::open(const public_port_ptr& held, net::door door) {
   held->door = std::move(door);
   if (paused_) held->door.pause();
-  held->address = net::to_string(held->door.address());
+  // Of several addresses none is the one to name: then it is said as if it were all.
+  held->address = held->door.listeners().size() == 1 ? net::to_string(held->door.address())
+                                                     : wire::to_string(wire::host_port{"::", held->number});
   for (const auto& each : held->door.listeners())
     tasks_.spawn("accept visitors", accept_visitors(held, each));
 }

@@ -26,7 +26,9 @@ void port_book::enter_line(bind_question question, bind_answer answer) {
     return tasks_.spawn("bind", bind_and_answer(std::move(question), std::move(answer)));
   public_port& held = *found->second;
   if (held.line.size() >= line_limit) return answer(port_held(question, held));
-  log::info("reverse", "{} waits for port {}, whose client is away", question.client_address, held.number);
+  static log::limit often;
+  log::info(often, "reverse", "{} waits for port {}, whose client is away", question.client_address,
+            held.number);
   held.line.push_back({std::move(question), std::move(answer)});
 }
 
@@ -55,7 +57,9 @@ bool port_book::pass_on(const public_port_ptr& port) {
     }
     port->hand_to(next.question);
     port->crowd = quota_.crowd_of(port->client());
-    log::info("reverse", "port {} goes to {}, which has waited for it", port->number, port->client_address);
+    static log::limit often;
+    log::info(often, "reverse", "port {} goes to {}, which has waited for it", port->number,
+              port->client_address);
     const error_code why = tend(port);
     if (!why) {
       next.answer(

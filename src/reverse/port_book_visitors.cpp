@@ -68,8 +68,7 @@ asio::awaitable<void> port_book::await_room(public_port& port, const net::tcp_li
     const auto& all = port.door.listeners();
     return std::any_of(all.begin(), all.end(), same);
   };
-  while (listens() && !quota_.has_room(*port.crowd) &&
-         now() - *port.full_since < crowd_patience)
+  while (listens() && !quota_.has_room(*port.crowd) && now() - *port.full_since < crowd_patience)
     co_await net::sleep_for(look_again);
 }
 

@@ -88,6 +88,7 @@ private:
   void give_door(record_writer record, const net::door& door, std::uint16_t port) {
     send(std::move(record), door ? door.listeners().front()->handle() : -1);
     for (std::size_t i = 1; i < door.listeners().size(); ++i) {
+      if (door.listeners()[i]->handle() < 0) continue; // it could not be listened on again so far
       record_writer further = begin_part(handover_part::listener);
       further.put(port);
       send(std::move(further), door.listeners()[i]->handle());

@@ -27,9 +27,10 @@ server_memory::server_memory(const std::filesystem::path& state_directory, std::
 }
 
 bool server_memory::native() const {
-  // A symbolic link that leads nowhere counts, too: in doubt the secret is not sent.
+  // A symbolic link that leads nowhere counts, too, and so does what cannot be looked at: in doubt the secret
+  // is not sent.
   std::error_code ec;
-  return std::filesystem::exists(std::filesystem::symlink_status(file_, ec));
+  return std::filesystem::symlink_status(file_, ec).type() != std::filesystem::file_type::not_found;
 }
 
 std::string server_memory::remember_native() const {

@@ -236,7 +236,8 @@ void server_session::pong(std::uint64_t id, bool alive) {
 /// The client was asked for the fresh session that has taken the port over; it closes this one when it is
 /// time.
 void server_session::superseded() {
-  const bool renewed = renewing_ && has(capabilities_, wire::capability::renew);
+  // By the ids, and not by what was said: it may have been a former process that asked.
+  const bool renewed = has(capabilities_, wire::capability::renew) && mux_->ids_left() <= few_ids_;
   if (!renewed) mux_->abort(errc::superseded);
 }
 

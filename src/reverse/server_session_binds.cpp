@@ -33,8 +33,8 @@ asio::awaitable<void> server_session::wait_in_line(wire::bind_request wanted) {
   if (mux_->ended()) co_return;
   auto question = question_of(wanted);
   auto outcome = co_await book_.wait_in_line(std::move(question));
-  in_line_.erase(wanted.id);
   co_await settle(wanted, outcome);
+  in_line_.erase(wanted.id); // not before: the session must not go to another process without its answer
   say(std::move(outcome));
 }
 

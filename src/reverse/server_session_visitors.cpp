@@ -45,11 +45,12 @@ std::optional<visitor> server_session::welcome(visitor who) {
 
 void server_session::mind_ids() {
   if (mux_->ids_left() > few_ids_ || std::exchange(renewing_, true)) return;
+  static log::limit often;
   if (has(capabilities_, wire::capability::renew)) {
-    log::info("reverse", "client {}: few stream ids are left; asking it for a fresh session", client_);
+    log::info(often, "reverse", "client {}: few stream ids are left; asking it for a fresh session", client_);
     return say(wire::renew_message{});
   }
-  log::info("reverse", "client {}: few stream ids are left; its session ends when no visitor is there",
+  log::info(often, "reverse", "client {}: few stream ids are left; its session ends when no visitor is there",
             client_);
   tasks_.spawn("last visitors", close_without_visitors());
 }

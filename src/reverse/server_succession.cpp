@@ -38,6 +38,7 @@ public:
     for (auto& [id, each] : sessions_) {
       owner_.sessions_.add(id, each.session);
       each.session->sit(owner_.roll_.adopt(each.session->hello().client, id));
+      owner_.strangers_.know(each.session->hello().client);
       each.home->adopt(each.session);
     }
     for (open_port& each : ports_) owner_.book_.adopt(std::move(each.port), std::move(each.door));

@@ -37,8 +37,11 @@ void stranger_book::failed(const turn& its, time_point now) {
 
 void stranger_book::succeeded(const turn& its, time_point now) {
   left(its, now);
-  if (!its.claimed) return;
-  if (const auto found = known_.find(*its.claimed); found != known_.end()) {
+  if (its.claimed) know(*its.claimed);
+}
+
+void stranger_book::know(const peer_id& client) {
+  if (const auto found = known_.find(client); found != known_.end()) {
     latest_.splice(latest_.end(), latest_, found->second);
     return;
   }
@@ -46,7 +49,7 @@ void stranger_book::succeeded(const turn& its, time_point now) {
     known_.erase(latest_.front());
     latest_.pop_front();
   }
-  known_.emplace(*its.claimed, latest_.insert(latest_.end(), *its.claimed));
+  known_.emplace(client, latest_.insert(latest_.end(), client));
 }
 
 void stranger_book::left(const turn& its, time_point now) {

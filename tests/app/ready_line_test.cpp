@@ -18,13 +18,13 @@ std::string said(const std::string& server, const std::string& address) {
 BOOST_AUTO_TEST_SUITE(ready_line_test)
 
 BOOST_AUTO_TEST_CASE(it_names_the_address_that_the_server_has_bound) {
-  BOOST_TEST(said("tunnel.example", "127.0.0.1:8080") == "ready: 127.0.0.1:8080 -> 127.0.0.1:80\n");
-  BOOST_TEST(said("tunnel.example", "[2001:db8::1]:8080") == "ready: [2001:db8::1]:8080 -> 127.0.0.1:80\n");
+  BOOST_TEST(said("tunnel.example", "127.0.0.1:8080") == "ready: 127.0.0.1:8080 -> 127.0.0.1:80");
+  BOOST_TEST(said("tunnel.example", "[2001:db8::1]:8080") == "ready: [2001:db8::1]:8080 -> 127.0.0.1:80");
 }
 
 BOOST_AUTO_TEST_CASE(where_that_says_nothing_it_names_the_server) {
   for (const char* address : {"[::]:8080", "0.0.0.0:8080", "listening on 8080", ""})
-    BOOST_TEST(said("tunnel.example", address) == "ready: tunnel.example:8080 -> 127.0.0.1:80\n");
+    BOOST_TEST(said("tunnel.example", address) == "ready: tunnel.example:8080 -> 127.0.0.1:80");
 }
 
 BOOST_AUTO_TEST_CASE(a_port_that_only_the_server_itself_reaches_is_a_warning) {

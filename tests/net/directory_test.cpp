@@ -138,6 +138,20 @@ BOOST_AUTO_TEST_CASE(a_link_is_read_through_where_only_we_can_have_put_it) {
   BOOST_TEST(net::directory::open(path())->read("link", 10)->bytes == "t");
 }
 
+// Whoever comes first in a folder for everybody could otherwise lay a CA there.
+BOOST_AUTO_TEST_CASE(in_a_sticky_folder_nothing_of_others_is_read, *boost::unit_test::precondition(as_root)) {
+  spill(path() / "ours", "o");
+  spill(path() / "theirs", "t");
+  BOOST_TEST_REQUIRE(::chown((path() / "theirs").c_str(), 65534, 65534) == 0);
+  BOOST_TEST_REQUIRE(::chown((path() / "d").c_str(), 65534, 65534) == 0);
+  BOOST_TEST(at.read("theirs", 10)->bytes == "t"); // only root can have put it there
+  ::chmod(path().c_str(), 01777);
+  const auto sticky = net::directory::open(path());
+  BOOST_TEST(sticky->read("ours", 10)->bytes == "o");
+  BOOST_TEST(sticky->read("theirs", 10).error() == cause::operation_not_permitted);
+  BOOST_TEST(sticky->enter("d").error() == cause::operation_not_permitted);
+}
+
 BOOST_AUTO_TEST_CASE(root_follows_nothing_in_the_folder_of_another_user,
                      *boost::unit_test::precondition(as_root)) {
   spill(path() / "target", "t");

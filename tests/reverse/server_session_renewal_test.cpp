@@ -15,7 +15,8 @@ constexpr wire::stream_id last_id = 48; ///< 24 streams; three left are few
 /// Such a session, and a bare multiplexer in the client's place.
 struct bench {
   bench(const net::executor& at, std::uint32_t capabilities)
-      : pair(make_memory_pair(at)), tasks(at, "test"), ports(at, {{asio::ip::address_v4::loopback()}, allow("1-65535")}) {
+      : pair(make_memory_pair(at)), tasks(at, "test"),
+        ports(at, {{asio::ip::address_v4::loopback()}, allow("1-65535")}) {
     link::admitted peer;
     peer.carrier = std::move(pair.b);
     peer.native = true;

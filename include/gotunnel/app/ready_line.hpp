@@ -10,7 +10,7 @@
 
 namespace gotunnel::app {
 
-/// With its line end. `server_host` and `target` are as the user gave them.
+/// Without its line end. `server_host` and `target` are as the user gave them.
 [[nodiscard]] std::string ready_line(const std::string& server_host, const wire::bound_answer& bound,
                                      const std::string& target);
 /// Why fewer may reach the port than one would think; empty when there is no reason.

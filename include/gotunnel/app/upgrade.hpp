@@ -24,7 +24,7 @@ namespace asio = boost::asio;
 /// From the order to the word that the new process is ready.
 inline constexpr duration start_limit = 30s;
 /// From the order to its end, for whoever waits for it.
-inline constexpr duration upgrade_limit = start_limit + 3 * reverse::handover_limit;
+inline constexpr duration upgrade_limit = start_limit + 5 * reverse::handover_limit;
 
 struct upgrade_outcome {
   std::string trouble; ///< one sentence; empty on success

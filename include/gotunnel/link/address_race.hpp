@@ -45,7 +45,8 @@ class address_race {
 public:
   struct winner {
     std::unique_ptr<net::tls_stream> stream;
-    int max_segment = 0; ///< as the race was told, or smaller
+    int max_segment = 0;       ///< as the race was told, or smaller
+    bool same_machine = false; ///< both ends have one address
   };
 
   /// `max_segment`: bytes, or 0 for what the path says.

@@ -61,6 +61,7 @@ struct reached {
   bool resumed = false;       ///< the carrier is for the session that was asked for
   std::uint64_t received = 0; ///< resumed: bytes of ours that have reached the server
   int max_segment = 0;        ///< of its connection; 0: what the path says
+  bool same_machine = false;  ///< the server runs on this machine, as far as addresses tell
 };
 
 class dialer {

@@ -4,11 +4,18 @@
 // halfway.
 #pragma once
 
+#include "gotunnel/base/secret.hpp"
 #include "gotunnel/net/stream.hpp"
 
 #include <string>
 
 namespace gotunnel::link {
+
+/// Of a line that may be a secret: its memory, also when its reader is cancelled.
+struct wiped_at_the_end {
+  std::string& text;
+  ~wiped_at_the_end() { wipe(text.data(), text.size()); }
+};
 
 /// Fills `to`.
 [[nodiscard]] net::task<> read_exactly(net::stream& from, bytes_span to);

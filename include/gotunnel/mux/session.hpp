@@ -172,7 +172,7 @@ private:
   std::uint64_t bytes_in_ = 0;  ///< since count_bytes()
   std::uint64_t bytes_out_ = 0; ///< since count_bytes()
   time_point rested_at_{};
-  time_point stirred_at_{}; ///< when a bulk of bytes passed last, as far as the keeper knows
+  time_point stirred_at_{};               ///< when a bulk of bytes passed last, as far as the keeper knows
   int riders_ = 0;                        ///< tasks that use carrier_
   std::uint64_t received_before_ = 0;     ///< of the latest carrier
   std::uint64_t acknowledged_before_ = 0; ///< of the latest carrier

@@ -44,7 +44,8 @@ public:
   [[nodiscard]] result<directory> make(const std::string& name, mode_t mode) const;
 
   /// Why others could exchange files here, like "everybody can write to it (mode 0777)"; empty when they
-  /// cannot. A sticky directory is safe: others may add names to it, but not replace ours.
+  /// cannot. A sticky directory is safe: others may add names to it, but not replace ours, and theirs are not
+  /// read.
   [[nodiscard]] std::string exposure() const;
   /// It belongs to somebody who is neither root nor this user. Root works in everybody's.
   [[nodiscard]] bool foreign() const noexcept;
@@ -54,7 +55,8 @@ public:
   [[nodiscard]] result<> lock(std::chrono::milliseconds patience) const;
 
   [[nodiscard]] result<entry> look(const std::string& name) const;
-  /// As read_file(). ELOOP for a link that another user may have put there.
+  /// As read_file(). ELOOP for a link that another user may have put there, EPERM for a file of another user
+  /// in a directory that others can write to.
   [[nodiscard]] result<file_content> read(const std::string& name, std::size_t limit) const;
   /// Opens a regular file that has one name, and makes it with mode 0600 when there is none.
   /// ELOOP for a link, EINVAL for what is no such file.
@@ -83,6 +85,7 @@ private:
   explicit directory(descriptor handle, bool in_good_hands = true);
 
   [[nodiscard]] bool may_follow(const std::string& name) const;
+  [[nodiscard]] bool may_trust(const descriptor& what) const;
   void give_to_owner(const descriptor& made) const;
 
   descriptor handle_;

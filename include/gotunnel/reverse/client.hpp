@@ -7,9 +7,9 @@
 // asks for a fresh session, that one takes over, and the former goes on beside it until its last visitor has
 // left. Every end of a session, and every failure to get one, the very first included, is followed by another
 // attempt after an exponential backoff with jitter, capped by `max_retry_interval` and reset once the port
-// was open. A port whose holder is away is waited for in line at the server. A cause that retrying cannot mend is said in one sentence with its remedy, once until the cause
-// changes. With `retry` off the first failure ends run(), and `exit_code()` is 1. One worker, that of the
-// owner, which outlives the client.
+// was open. A port whose holder is away is waited for in line at the server. A cause that retrying cannot
+// mend is said in one sentence with its remedy, once until the cause changes. With `retry` off the first
+// failure ends run(), and `exit_code()` is 1. One worker, that of the owner, which outlives the client.
 #pragma once
 
 #include "gotunnel/reverse/client_session.hpp"
@@ -101,9 +101,11 @@ private:
   net::task_group tasks_;                                 ///< sessions
   std::vector<std::shared_ptr<client_session>> sessions_; ///< the same: the latest, and those that end
   std::shared_ptr<client_session> session_;               ///< the latest, until it is over or to be renewed
-  std::optional<duration> free_in_;    ///< the port that was refused
+  std::optional<duration> free_in_;                       ///< the port that was refused
   std::optional<link::reached> spare_; ///< reached for a session that the server had forgotten
   net::signal hurry_;                  ///< the session is carried again, or a pause is to end
+  net::signal dialled_;                ///< dialling_ is over
+  bool dialling_ = false;              ///< the dialer is in use
   bool told_ = false;                  ///< that the server does not resume
   int exit_code_ = 0;
   bool stopping_ = false;

@@ -106,6 +106,7 @@ private:
 
   net::executor where_;
   bool native_;
+  bool same_machine_; ///< the server runs on this machine
   wire::bind_request wanted_;
   wire::peer_id id_; ///< the server's name for the session
   duration resume_window_;

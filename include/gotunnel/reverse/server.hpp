@@ -36,7 +36,7 @@ struct server_options {
   wire::cidr_set clients{};     ///< who may connect to the tunnel door
   duration resume_window = 60s; ///< how long a client may take to come back to its session; 0: it cannot
   duration keepalive = wire::default_keepalive; ///< how often each side speaks, unless the client wants less
-  waiting_limits strangers{};   ///< on each worker
+  waiting_limits strangers{};                   ///< on each worker
 };
 
 class server {

@@ -51,9 +51,7 @@ public:
     admissions_.cancel();
   }
   /// A session of a former process.
-  void adopt(std::shared_ptr<server_session> session) {
-    tasks_.spawn("client", serve_client(std::move(session)));
-  }
+  void adopt(std::shared_ptr<server_session> session) { begin(std::move(session)); }
 
   /// Calls `done` when nothing is left.
   void stop(duration grace, std::function<void(bool)> done) {
@@ -77,12 +75,17 @@ private:
     if (admitted->go_on) co_return admitted->go_on(std::move(admitted->carrier));
     const auto session = std::make_shared<server_session>(home_.where(), owner_.front_, owner_.book_,
                                                           std::move(*admitted), std::move(seat));
-    tasks_.spawn("client", serve_client(session));
+    begin(session);
+  }
+
+  /// From here on stop() reaches it, even before its task has begun.
+  void begin(std::shared_ptr<server_session> session) {
+    sessions_.insert(session.get());
+    tasks_.spawn("client", serve_client(std::move(session)));
   }
 
   asio::awaitable<void> serve_client(std::shared_ptr<server_session> session) {
     const counted_load load(home_);
-    sessions_.insert(session.get());
     session->wish_keepalive(owner_.options_.keepalive);
     const wire::peer_id id = session->id();
     const bool resumable = session->resumes();

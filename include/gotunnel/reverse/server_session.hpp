@@ -36,8 +36,8 @@ class server_session final : public port_holder,
                              public resumable,
                              public std::enable_shared_from_this<server_session> {
 public:
-  /// `seat` among the sessions of its client; a seed peer has none. `last_id`: the greatest that a stream for a
-  /// visitor has.
+  /// `seat` among the sessions of its client; a seed peer has none. `last_id`: the greatest that a stream for
+  /// a visitor has.
   server_session(net::executor where, net::executor front, port_book& book, link::admitted peer,
                  session_roll::seat_ptr seat = {},
                  wire::stream_id last_id = std::numeric_limits<wire::stream_id>::max());

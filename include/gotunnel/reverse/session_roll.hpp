@@ -7,7 +7,7 @@
 //
 // At the limit the session that has waited longest for its client makes room: it is ended as superseded. When
 // none waits the newcomer is refused. A seat is free again when its last owner drops it, on any worker. The
-// roll lives on the front worker and outlives the pool of workers.
+// roll lives on the front worker and outlives what runs on the workers.
 #pragma once
 
 #include "gotunnel/reverse/port_holder.hpp"

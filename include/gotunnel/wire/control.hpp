@@ -64,7 +64,7 @@ struct bind_request {
   std::uint16_t port = 0;
   std::uint8_t carrier = 0;    ///< 0: none, the session wants the port for itself
   std::uint32_t keepalive = 0; ///< ms; 0: none said
-  bool wait = false;        ///< in line, when the holder is away
+  bool wait = false;           ///< in line, when the holder is away
   friend bool operator==(const bind_request&, const bind_request&) = default;
 };
 struct unbind_request {

@@ -59,6 +59,8 @@ public:
                                         time_point now);
   void failed(const turn& its, time_point now);
   void succeeded(const turn& its, time_point now);
+  /// A client that proved the secret to a former process.
+  void know(const peer_id& client);
   void left(const turn& its, time_point now);
 
   /// Sources that are remembered, those included whose time has passed but who still await removal.
