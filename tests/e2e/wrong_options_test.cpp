@@ -149,9 +149,11 @@ BOOST_AUTO_TEST_CASE(addresses_to_listen_on) {
   refuse("server", {"-listen", unknown_name + ":0"}, "-listen \"" + unknown_name + ":0" + unknown);
   refuse("server", {"-listen", "127.0.0.1:0", "-bind", unknown_name}, "-bind \"" + unknown_name + unknown);
   for (const char* text : {"127.0.0.1:80", "a b", "1.2.3", "[::1", "::g"})
-    refuse("server", {"-listen", "127.0.0.1:0", "-bind", text},
-           "-bind \"" + std::string(text) +
-               "\": not an address; give one of this machine without a port, like 127.0.0.1 or ::1");
+    refuse(
+        "server", {"-listen", "127.0.0.1:0", "-bind", text},
+        "-bind \"" + std::string(text) +
+            "\": not an address or name of this machine; give one without a port, like 127.0.0.1 or ::1, and "
+            "a name in ASCII (xn--...)");
 }
 
 BOOST_AUTO_TEST_CASE(an_address_in_use) {
@@ -205,10 +207,10 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_server) {
          "-user \"nobody-has-this-name\": there is no such user; make one with `useradd --system`, or leave "
          "it out");
   refuse("server", {"-memory-limit", "1M"}, "-memory-limit \"1M\": too small; the least is 16M");
-  refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10 ms");
+  refuse("server", {"-cert-check", "1ms"}, "-cert-check \"1ms\": too short; the least is 10ms");
   refuse("server", {"-certs", ""}, "-certs \"\": no directory; for example -certs certs");
   refuse("server", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on or off");
-  refuse("server", {"-keepalive", "1s"}, "-keepalive \"1s\": too short; the least is 4000 ms");
+  refuse("server", {"-keepalive", "1s"}, "-keepalive \"1s\": too short; the least is 4s");
   refuse("client", {"-keepalive", "11m"}, "-keepalive \"11m\": too long; the most is 10m");
   refuse("server", {"-seed-peers", "auto"}, "-seed-peers \"auto\": choose on or off");
   refuse("client", {"-seed-peers", "maybe"}, "-seed-peers \"maybe\": choose on, off or auto");
@@ -264,7 +266,7 @@ BOOST_AUTO_TEST_CASE(the_other_options_of_a_client) {
            "-carriers \"" + std::string(text) + "\": the count of carriers is a number from 1 to 16");
   refuse("client", {"-max-retry-interval", "soon"},
          "-max-retry-interval \"soon\": not a duration; write it like 500ms, 10s or 1m30s");
-  refuse("client", {"-max-retry-interval", "0"}, "-max-retry-interval \"0\": too short; the least is 10 ms");
+  refuse("client", {"-max-retry-interval", "0"}, "-max-retry-interval \"0\": too short; the least is 10ms");
   refuse("client", {"-no-retry=maybe"},
          "-no-retry \"maybe\": this is a switch; give -no-retry or -no-retry=false");
   refuse("client", {"-no-retry", "maybe"},
