@@ -12,6 +12,13 @@ using namespace gotunnel;
 
 namespace {
 
+// Sanitizers bring an allocator of their own, which does not tell how much of its memory is free.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool asks_the_heap = false;
+#else
+constexpr bool asks_the_heap = true;
+#endif
+
 /// Resident pages of files: second and third number of proc_pid_statm(5) are resident and shared.
 long resident_file_pages() {
   std::ifstream statm("/proc/self/statm");
@@ -50,7 +57,7 @@ BOOST_AUTO_TEST_CASE(many_who_ask_are_served_by_one_keeper_once_in_a_while) {
     std::vector<std::vector<char>> used(1000, std::vector<char>(2000));
     for (std::size_t i = 0; i < used.size(); i += 2) std::vector<char>().swap(used[i]);
     for (int i = 0; i < 1000; ++i) BOOST_TEST(keeper.rest(start + 2s, start + 11s));
-    BOOST_TEST(keeper.times() == 2U);
+    if (asks_the_heap) BOOST_TEST(keeper.times() == 2U);
   }).join();
 }
 
