@@ -45,8 +45,7 @@ client::client(net::executor where, const client_options& options, std::uint8_t 
       backoff_(std::min(first_retry, options_.max_retry_interval), options_.max_retry_interval),
       pause_(std::min(first_retry, options_.max_retry_interval),
              std::min(longest_pause, options_.max_retry_interval)),
-      attempts_(where_, "reverse"), tasks_(where_, "reverse"), hurry_(where_),
-      dialled_(where_) {}
+      attempts_(where_, "reverse"), tasks_(where_, "reverse"), hurry_(where_), dialled_(where_) {}
 
 asio::awaitable<void> client::run() {
   attempts_.spawn("client", keep_connected());

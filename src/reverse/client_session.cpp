@@ -46,10 +46,10 @@ bool is_loopback(const wire::ip_endpoint& of) {
 client_session::client_session(net::executor where, link::reached server, wire::bind_request wanted,
                                local_target target, local_visits& visits, ready_handler ready,
                                duration keepalive)
-    : where_(std::move(where)), native_(server.native), same_machine_(server.same_machine), wanted_(wanted), id_(server.session),
-      resume_window_(server.resume_window), keepalive_(keepalive), target_(std::move(target)),
-      visits_(visits), ready_(std::move(ready)), tasks_(where_, "reverse"), visitors_(where_),
-      changed_(where_) {
+    : where_(std::move(where)), native_(server.native), same_machine_(server.same_machine), wanted_(wanted),
+      id_(server.session), resume_window_(server.resume_window), keepalive_(keepalive),
+      target_(std::move(target)), visits_(visits), ready_(std::move(ready)), tasks_(where_, "reverse"),
+      visitors_(where_), changed_(where_) {
   wanted_.id = service;
   wanted_.keepalive = wire::keepalive_ms(keepalive_);
   const auto config = mux_config(wire::smux_role::client, server);
