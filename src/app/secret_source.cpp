@@ -3,6 +3,7 @@
 #include "gotunnel/app/secret_form.hpp"
 #include "gotunnel/app/usage_error.hpp"
 #include "gotunnel/link/gate_keys.hpp"
+#include "gotunnel/link/greeting_io.hpp"
 #include "gotunnel/net/file.hpp"
 
 #include <fmt/format.h>
@@ -62,10 +63,7 @@ secret_text take_line(const fs::path& path, std::string_view line, std::size_t n
 /// Wipes the text.
 std::vector<secret_text> take_lines(const fs::path& path, std::string text,
                                     std::vector<std::string>& warnings) {
-  struct wiped_at_the_end {
-    std::string& text;
-    ~wiped_at_the_end() { wipe(text.data(), text.size()); }
-  } const guard{text};
+  const link::wiped_at_the_end guard{text};
   std::string_view rest(text);
   if (rest.empty() || rest == "\n" || rest == "\r\n")
     throw wrong(path, "the file is empty; write the secret into it");
